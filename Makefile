@@ -1,0 +1,45 @@
+# Every target sets up what it needs: the environment in .venv and the pinned packages of constraints.txt.
+# Set PYTHON=/path/to/python to choose the interpreter, VENV=directory to place the environment elsewhere.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PACKAGING := setup.py pyproject.toml constraints.txt
+
+.PHONY: help demo test lint bench clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+	    || sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## GEMM and fused softmax on the emulator, checked against torch
+	$(BIN)/python -m tt_jit.demo
+
+test: lint  ## the whole suite: ruff, mypy, pytest
+	$(BIN)/python -m pytest tests
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy only
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-bench  ## every benchmark; tables on the screen, JSON in benchmarks/results
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:  ## remove the environment and everything built
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(BIN)/python:
+	tools/create_environment.sh $(VENV)
+
+# The stamps are newer than the packaging files exactly when nothing has to be installed.
+$(VENV)/.installed: $(PACKAGING) | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(PACKAGING) | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: $(PACKAGING) | $(BIN)/python
+	$(PIP) --editable '.[bench]'
+	@touch $@ $(VENV)/.installed
