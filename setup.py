@@ -1,4 +1,4 @@
-"""Packaging of tt_jit. Nothing is compiled here: the emulator's C++ travels as package data and is built on first use."""
+"""Packaging of tt_jit. Nothing is compiled here: the emulator's C++ is package data, built on first use."""
 
 from pathlib import Path
 

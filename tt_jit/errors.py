@@ -160,6 +160,10 @@ class KernelCompileError(TTJitError):
         return self.compiler_output.strip().splitlines()[:20]
 
 
+class PlanError(TTJitError, ValueError):
+    """A tt.plan.json that is malformed or contradicts itself."""
+
+
 class CacheError(TTJitError):
     """The kernel cache cannot be read or written."""
 
