@@ -1,6 +1,6 @@
 """tt.plan.json: everything a host needs to run the generated kernels, as frozen dataclasses.
 
-The runtimes and main.cpp use nothing else. `Plan.from_json` accepts what plan.schema.json describes and also checks that
+The runtimes and main.cpp use nothing else. `Plan.from_json` accepts what plan.schema.json describes, and checks that
 every name that is used is defined. docs/plan.md explains the fields.
 """
 
