@@ -43,8 +43,7 @@ struct CircularBuffer {
 };
 
 enum PageFlag : std::uint8_t {
-    kWritten = 1,        // holds data of a finished NoC read, a pack or (seen by its canaries) a pointer write
-    kPackedThisLap = 2,  // packed since it was last pushed
+    kWritten = 1,  // holds data of a NoC transfer, a pack or (seen when pushed, by its canaries) a pointer write
 };
 
 struct Counters {
@@ -127,7 +126,7 @@ inline std::uint8_t* writable_page(std::uint32_t cb, std::uint32_t page, std::ui
     const CircularBuffer& buffer = circular_buffer(cb, line);
     const std::uint32_t ring_page = buffer.back + page;
     if (page >= buffer.reserved || ring_page >= buffer.pages) fail_page_write(cb, page, line);
-    buffer.page_flags[ring_page] |= kWritten | kPackedThisLap;
+    buffer.page_flags[ring_page] |= kWritten;
     return page_pointer(buffer, ring_page);
 }
 

@@ -19,6 +19,7 @@ enum class DataFormat : std::uint8_t {
     Int8 = 14,
     Bfp2_b = 15,
     UInt32 = 24,
+    Fp8_e4m3 = 26,
     UInt8 = 30,
     Invalid = 0xff,
 };

@@ -1,0 +1,7 @@
+#pragma once
+
+#include "api/compile_time_args.h"
+#include "api/compute/cb_api.h"
+#include "api/compute/common_globals.h"
+#include "api/compute/reg_api.h"
+#include "tt_emulator/kernel_args.h"
