@@ -49,10 +49,10 @@ inline std::uint32_t accumulate(std::uint32_t dst, const Term& first, const Term
     const std::int32_t sum = (first.negative ? -a : a) + (second.negative ? -b : b) + (dst & sign_bit ? -d : d);
     const std::int32_t magnitude = sum < 0 ? -sum : sum;
 
-    // Up to 26 bits: round to 24 (ties up) before the conversion, which is then exact and normalises.
-    const std::int32_t of_25 = (magnitude + 1) & ~1;
-    const std::int32_t of_26 = (magnitude + 2) & ~3;
-    const std::int32_t rounded = magnitude >= (1 << 25) ? of_26 : magnitude >= (1 << 24) ? of_25 : magnitude;
+    // Up to 29 bits: round to 24 (ties up) before the conversion, which is then exact and normalises.
+    std::int32_t excess = 0;
+    for (std::int32_t bit = 24; bit < 29; ++bit) excess += magnitude >= (1 << bit) ? 1 : 0;
+    const std::int32_t rounded = ((magnitude + ((1 << excess) >> 1)) >> excess) << excess;
     union {
         float value;
         std::uint32_t bits;
