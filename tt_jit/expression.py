@@ -75,9 +75,9 @@ class Expression:
         except ZeroDivisionError:
             raise PlanError(f"plan expression '{self.text}': division by zero with {dict(values)}") from None
 
-    def to_cpp(self) -> str:
-        """C++ text over int64_t variables with the expression's names."""
-        return _render(self.node, "/", lambda name: name, lambda function: f"std::{function}<int64_t>({{", "})")
+    def to_cpp(self, prefix: str = "") -> str:
+        """C++ text over int64_t variables or members: every name gets `prefix` in front."""
+        return _render(self.node, "/", lambda name: prefix + name, lambda function: f"std::{function}<int64_t>({{", "})")
 
     def to_json(self) -> int | str:
         constant = self.constant

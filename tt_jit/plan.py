@@ -475,11 +475,18 @@ def _check_program(
 ) -> None:
     where = f"program {program.name!r}"
     _unique(f"{where}: roles", [kernel.role for kernel in program.kernels])
-    _unique(f"{where}: semaphores", [semaphore.id for semaphore in program.semaphores])
-    buffers = _unique(f"{where}: circular buffers", [buffer.id for buffer in program.circular_buffers])
+    _unique(f"{where}: circular buffers", [buffer.id for buffer in program.circular_buffers])
+    if sorted(semaphore.id for semaphore in program.semaphores) != list(range(len(program.semaphores))):
+        raise PlanError(f"{where}: semaphore ids must count from 0, as the host numbers them")
+    owned = {buffer.id: buffer for buffer in program.circular_buffers if buffer.alias_of is None}
     for buffer in program.circular_buffers:
-        if buffer.alias_of is not None and (buffer.alias_of not in buffers or buffer.alias_of == buffer.id):
-            raise PlanError(f"{where}: circular buffer {buffer.id}: alias of {buffer.alias_of}, which does not exist")
+        if buffer.alias_of is None:
+            continue
+        owner = owned.get(buffer.alias_of)
+        if owner is None:
+            raise PlanError(f"{where}: circular buffer {buffer.id}: alias of {buffer.alias_of}, which owns no memory")
+        if buffer.page_size * buffer.pages != owner.page_size * owner.pages:
+            raise PlanError(f"{where}: circular buffers {owner.id} and {buffer.id} share memory but differ in bytes")
     _check_names(f"{where}: work.total", program.work.total, symbols | scalars)
     for kernel in program.kernels:
         for word in kernel.compile_time_args:
