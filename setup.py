@@ -17,7 +17,12 @@ setup(
     packages=find_packages(include=["tt_jit", "tt_jit.*"]),
     package_data={
         # The emulator's whole C++ tree: headers with the device's include paths, and the sources built on first use.
-        "tt_jit": ["plan.schema.json", "py.typed", *(f"emulator/**/*.{kind}" for kind in ("h", "hpp", "inc", "cpp"))],
+        "tt_jit": [
+            "plan.schema.json",
+            "py.typed",
+            "codegen/host_tensor.hpp",
+            *(f"emulator/**/*.{kind}" for kind in ("h", "hpp", "inc", "cpp")),
+        ],
     },
     install_requires=[
         "tilelang==0.1.15",
