@@ -1,0 +1,367 @@
+#include "tt_emulator/convert.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "convert_elements.h"
+
+namespace tt_emulator {
+
+namespace {
+
+constexpr std::uint32_t kTile = 32;
+constexpr std::uint32_t kFace = 16;
+constexpr std::uint32_t kRowMajorAlignment = 64;
+
+// Calls `apply` with the rule that carries `type` in pages of `format`; false when there is none.
+template <typename Apply>
+bool with_rule(HostType type, DataFormat format, Apply apply) {
+    switch (format) {
+        case DataFormat::Float16_b:
+            switch (type) {
+                case HostType::BFloat16: apply(Copy<std::uint16_t>{}); return true;
+                case HostType::Float16: apply(HalfInBfloat16{}); return true;
+                case HostType::Float32: apply(FloatInBfloat16{}); return true;
+                case HostType::Float8E4M3: apply(Float8InBfloat16<3>{}); return true;
+                case HostType::Float8E5M2: apply(Float8InBfloat16<2>{}); return true;
+                default: return false;
+            }
+        case DataFormat::Float32:
+            switch (type) {
+                case HostType::Float32: apply(Copy<std::uint32_t>{}); return true;
+                case HostType::Float16: apply(HalfInFloat{}); return true;
+                default: return false;
+            }
+        case DataFormat::Int32:
+            switch (type) {
+                case HostType::Int32: apply(Copy<std::uint32_t>{}); return true;
+                case HostType::Int16: apply(Widen<std::int16_t>{}); return true;
+                case HostType::Int8: apply(Widen<std::int8_t>{}); return true;
+                case HostType::UInt16: apply(Widen<std::uint16_t>{}); return true;
+                case HostType::UInt8:
+                case HostType::Bool: apply(Widen<std::uint8_t>{}); return true;
+                default: return false;
+            }
+        case DataFormat::UInt32:
+            if (type != HostType::UInt32) return false;
+            apply(Copy<std::uint32_t>{});
+            return true;
+        case DataFormat::UInt16:
+            if (type != HostType::UInt16) return false;
+            apply(Copy<std::uint16_t>{});
+            return true;
+        case DataFormat::UInt8:
+            if (type != HostType::UInt8 && type != HostType::Bool) return false;
+            if (type == HostType::Bool) {
+                apply(Boolean{});
+            } else {
+                apply(Copy<std::uint8_t>{});
+            }
+            return true;
+        default: return false;
+    }
+}
+
+// Offset of element (row, column) inside a tile page of four 16x16 faces.
+constexpr std::uint32_t tile_offset(std::uint32_t row, std::uint32_t column) {
+    return (row / kFace) * 2 * kFace * kFace + (column / kFace) * kFace * kFace + (row % kFace) * kFace +
+           column % kFace;
+}
+
+// Rows and columns of a tile that exist on the host, and the host's strides.
+struct TileView {
+    std::int64_t row_stride;
+    std::int64_t column_stride;
+    std::uint32_t rows;
+    std::uint32_t columns;
+};
+
+template <typename Rule>
+void fill_tile(const typename Rule::Host* host, const TileView& view, typename Rule::Page* page) {
+    if (view.rows < kTile || view.columns < kTile) std::memset(page, 0, kTile * kTile * sizeof *page);
+    if (view.column_stride == 1 && view.columns == kTile) {
+        for (std::uint32_t row = 0; row < view.rows; ++row) {
+            const typename Rule::Host* source = host + row * view.row_stride;
+            typename Rule::Page* target = page + tile_offset(row, 0);
+            for (std::uint32_t column = 0; column < kFace; ++column) target[column] = Rule::to_page(source[column]);
+            target += kFace * kFace;
+            source += kFace;
+            for (std::uint32_t column = 0; column < kFace; ++column) target[column] = Rule::to_page(source[column]);
+        }
+    } else if (view.row_stride == 1) {  // a transposed tensor: walk along its memory
+        for (std::uint32_t column = 0; column < view.columns; ++column) {
+            const typename Rule::Host* source = host + column * view.column_stride;
+            typename Rule::Page* target = page + tile_offset(0, column);
+            for (std::uint32_t row = 0; row < view.rows; ++row) {
+                target[(row / kFace) * 2 * kFace * kFace + (row % kFace) * kFace] = Rule::to_page(source[row]);
+            }
+        }
+    } else {
+        for (std::uint32_t row = 0; row < view.rows; ++row) {
+            const typename Rule::Host* source = host + row * view.row_stride;
+            for (std::uint32_t column = 0; column < view.columns; ++column) {
+                page[tile_offset(row, column)] = Rule::to_page(source[column * view.column_stride]);
+            }
+        }
+    }
+}
+
+template <typename Rule>
+void drain_tile(const typename Rule::Page* page, const TileView& view, typename Rule::Host* host) {
+    if (view.column_stride == 1 && view.columns == kTile) {
+        for (std::uint32_t row = 0; row < view.rows; ++row) {
+            typename Rule::Host* target = host + row * view.row_stride;
+            const typename Rule::Page* source = page + tile_offset(row, 0);
+            for (std::uint32_t column = 0; column < kFace; ++column) target[column] = Rule::to_host(source[column]);
+            source += kFace * kFace;
+            target += kFace;
+            for (std::uint32_t column = 0; column < kFace; ++column) target[column] = Rule::to_host(source[column]);
+        }
+        return;
+    }
+    for (std::uint32_t row = 0; row < view.rows; ++row) {
+        typename Rule::Host* target = host + row * view.row_stride;
+        for (std::uint32_t column = 0; column < view.columns; ++column) {
+            target[column * view.column_stride] = Rule::to_host(page[tile_offset(row, column)]);
+        }
+    }
+}
+
+// Calls `visit(offset)` for every combination of the loops, the last one fastest.
+template <typename Visit>
+void for_each(const std::vector<Loop>& loops, std::size_t depth, std::int64_t offset, Visit& visit) {
+    if (depth == loops.size()) {
+        visit(offset);
+        return;
+    }
+    for (std::int64_t index = 0; index < loops[depth].size; ++index) {
+        for_each(loops, depth + 1, offset + index * loops[depth].stride, visit);
+    }
+}
+
+template <typename VisitTile>
+void for_each_tile(const Conversion& conversion, VisitTile visit_tile) {
+    std::uint32_t page = 0;
+    auto visit = [&](std::int64_t base) {
+        for (const TileSpan& row : conversion.rows) {
+            for (const TileSpan& column : conversion.columns) {
+                visit_tile(
+                    page++, base + row.offset + column.offset,
+                    TileView{conversion.row_stride, conversion.column_stride, row.valid, column.valid});
+            }
+        }
+    };
+    for_each(conversion.outer, 0, 0, visit);
+}
+
+// A run of 1024 elements is a tile of 32 rows; the last run may end inside a row, which is then a tile part of its own.
+template <typename VisitPart>
+void for_each_run(const Conversion& conversion, VisitPart visit_part) {
+    std::uint32_t page = 0;
+    const std::int64_t step = conversion.column_stride;
+    auto visit = [&](std::int64_t base) {
+        for (std::int64_t start = 0; start < conversion.flat_size; start += kTile * kTile, ++page) {
+            const std::uint32_t count =
+                static_cast<std::uint32_t>(std::min<std::int64_t>(conversion.flat_size - start, kTile * kTile));
+            visit_part(page, base + start * step, TileView{kTile * step, step, count / kTile, kTile}, count % kTile);
+        }
+    };
+    for_each(conversion.outer, 0, 0, visit);
+}
+
+template <typename Rule>
+void upload_runs(const Conversion& conversion, const typename Rule::Host* host, Buffer& buffer) {
+    using Page = typename Rule::Page;
+    for_each_run(conversion, [&](std::uint32_t page, std::int64_t offset, const TileView& view, std::uint32_t rest) {
+        Page* target = reinterpret_cast<Page*>(buffer.page(page));
+        fill_tile<Rule>(host + offset, view, target);
+        for (std::uint32_t column = 0; column < rest; ++column) {
+            target[tile_offset(view.rows, column)] =
+                Rule::to_page(host[offset + view.rows * view.row_stride + column * view.column_stride]);
+        }
+    });
+}
+
+template <typename Rule>
+void download_runs(const Conversion& conversion, const Buffer& buffer, typename Rule::Host* host, bool whole) {
+    using Page = typename Rule::Page;
+    for_each_run(conversion, [&](std::uint32_t page, std::int64_t offset, const TileView& view, std::uint32_t rest) {
+        if (!whole && !buffer.page_written[page]) return;
+        const Page* source = reinterpret_cast<const Page*>(buffer.page(page));
+        drain_tile<Rule>(source, view, host + offset);
+        for (std::uint32_t column = 0; column < rest; ++column) {
+            host[offset + view.rows * view.row_stride + column * view.column_stride] =
+                Rule::to_host(source[tile_offset(view.rows, column)]);
+        }
+    });
+}
+
+template <typename Rule>
+void upload_rows(const Conversion& conversion, const typename Rule::Host* host, Buffer& buffer) {
+    using Page = typename Rule::Page;
+    std::uint32_t page = 0;
+    const std::vector<Loop> leading(conversion.inner.begin(), conversion.inner.end() - 1);
+    const Loop last = conversion.inner.back();
+    auto visit_page = [&](std::int64_t base) {
+        Page* target = reinterpret_cast<Page*>(buffer.page(page++));
+        Page* const end = target + conversion.page_bytes / sizeof(Page);
+        auto visit_run = [&](std::int64_t offset) {
+            const typename Rule::Host* source = host + offset;
+            if (last.stride == 1) {
+                for (std::int64_t index = 0; index < last.size; ++index) target[index] = Rule::to_page(source[index]);
+            } else {
+                for (std::int64_t index = 0; index < last.size; ++index) {
+                    target[index] = Rule::to_page(source[index * last.stride]);
+                }
+            }
+            target += last.size;
+        };
+        for_each(leading, 0, base, visit_run);
+        std::fill(target, end, Page{});
+    };
+    for_each(conversion.outer, 0, 0, visit_page);
+}
+
+template <typename Rule>
+void download_rows(const Conversion& conversion, const Buffer& buffer, typename Rule::Host* host, bool whole) {
+    using Page = typename Rule::Page;
+    std::uint32_t page = 0;
+    const std::vector<Loop> leading(conversion.inner.begin(), conversion.inner.end() - 1);
+    const Loop last = conversion.inner.back();
+    auto visit_page = [&](std::int64_t base) {
+        const std::uint32_t index = page++;
+        if (!whole && !buffer.page_written[index]) return;
+        const Page* source = reinterpret_cast<const Page*>(buffer.page(index));
+        auto visit_run = [&](std::int64_t offset) {
+            typename Rule::Host* target = host + offset;
+            if (last.stride == 1) {
+                for (std::int64_t index = 0; index < last.size; ++index) target[index] = Rule::to_host(source[index]);
+            } else {
+                for (std::int64_t index = 0; index < last.size; ++index) {
+                    target[index * last.stride] = Rule::to_host(source[index]);
+                }
+            }
+            source += last.size;
+        };
+        for_each(leading, 0, base, visit_run);
+    };
+    for_each(conversion.outer, 0, 0, visit_page);
+}
+
+// Tiles along a dimension: blocks of `block` elements, each padded to whole tiles.
+std::vector<TileSpan> tile_spans(std::int64_t size, std::int64_t stride, std::uint32_t block) {
+    if (block % kTile == 0) block = kTile;
+    const std::uint32_t tiles_per_block = (block + kTile - 1) / kTile;
+    std::vector<TileSpan> spans;
+    for (std::int64_t start = 0; start < size; start += block) {
+        for (std::uint32_t tile = 0; tile < tiles_per_block; ++tile) {
+            const std::int64_t first = start + tile * kTile;
+            const std::int64_t end = std::min<std::int64_t>(size, start + std::min(block, (tile + 1) * kTile));
+            spans.push_back({first * stride, static_cast<std::uint32_t>(std::max<std::int64_t>(end - first, 0))});
+        }
+    }
+    return spans;
+}
+
+std::vector<Loop> merge_neighbours(const std::vector<Loop>& loops) {
+    std::vector<Loop> merged;
+    for (const Loop& loop : loops) {
+        if (loop.size == 1) continue;
+        if (!merged.empty() && merged.back().stride == loop.stride * loop.size) {
+            merged.back() = {merged.back().size * loop.size, loop.stride};
+        } else {
+            merged.push_back(loop);
+        }
+    }
+    if (merged.empty()) merged.push_back({1, 1});
+    return merged;
+}
+
+}  // namespace
+
+bool convertible(HostType type, DataFormat format) {
+    return with_rule(type, format, [](auto) {});
+}
+
+Conversion make_conversion(
+    HostType type, DataFormat format, const Layout& layout, const std::vector<std::int64_t>& shape,
+    const std::vector<std::int64_t>& strides) {
+    Conversion conversion;
+    conversion.type = type;
+    conversion.format = format;
+    conversion.kind = layout.kind;
+    std::int64_t pages = 1;
+    if (layout.kind == LayoutKind::RowMajor) {
+        const std::size_t split = shape.size() - layout.page_dims;
+        std::vector<Loop> inner;
+        std::int64_t elements = 1;
+        for (std::size_t dim = 0; dim < shape.size(); ++dim) {
+            if (dim < split) {
+                conversion.outer.push_back({shape[dim], strides[dim]});
+                pages *= shape[dim];
+            } else {
+                inner.push_back({shape[dim], strides[dim]});
+                elements *= shape[dim];
+            }
+        }
+        conversion.inner = merge_neighbours(inner);
+        const std::int64_t bytes = elements * (tile_bytes(format) / (kTile * kTile));
+        conversion.page_bytes = static_cast<std::uint32_t>(
+            std::max<std::int64_t>((bytes + kRowMajorAlignment - 1) / kRowMajorAlignment, 1) * kRowMajorAlignment);
+        conversion.pages = static_cast<std::uint32_t>(pages);
+        return conversion;
+    }
+    for (std::int32_t dim : layout.outer) {
+        conversion.outer.push_back({shape[dim], strides[dim]});
+        pages *= shape[dim];
+    }
+    conversion.page_bytes = tile_bytes(format);
+    conversion.column_stride = layout.col < 0 ? 1 : strides[layout.col];
+    if (layout.kind == LayoutKind::Flat) {
+        conversion.flat_size = shape[layout.col];
+        pages *= (conversion.flat_size + kTile * kTile - 1) / (kTile * kTile);
+    } else {
+        conversion.row_stride = layout.row < 0 ? 0 : strides[layout.row];
+        conversion.rows = layout.row < 0 ? std::vector<TileSpan>{{0, 1}}
+                                         : tile_spans(shape[layout.row], conversion.row_stride, layout.row_block);
+        conversion.columns = layout.col < 0
+                                 ? std::vector<TileSpan>{{0, 1}}
+                                 : tile_spans(shape[layout.col], conversion.column_stride, layout.col_block);
+        pages *= static_cast<std::int64_t>(conversion.rows.size() * conversion.columns.size());
+    }
+    conversion.pages = static_cast<std::uint32_t>(pages);
+    return conversion;
+}
+
+void upload(const Conversion& conversion, const void* host, Buffer& buffer) {
+    with_rule(conversion.type, conversion.format, [&](auto rule) {
+        using Rule = decltype(rule);
+        const auto* values = static_cast<const typename Rule::Host*>(host);
+        switch (conversion.kind) {
+            case LayoutKind::Flat: return upload_runs<Rule>(conversion, values, buffer);
+            case LayoutKind::RowMajor: return upload_rows<Rule>(conversion, values, buffer);
+            case LayoutKind::Tile: break;
+        }
+        for_each_tile(conversion, [&](std::uint32_t page, std::int64_t offset, const TileView& view) {
+            fill_tile<Rule>(values + offset, view, reinterpret_cast<typename Rule::Page*>(buffer.page(page)));
+        });
+    });
+}
+
+void download(const Conversion& conversion, const Buffer& buffer, void* host, bool whole) {
+    with_rule(conversion.type, conversion.format, [&](auto rule) {
+        using Rule = decltype(rule);
+        auto* values = static_cast<typename Rule::Host*>(host);
+        switch (conversion.kind) {
+            case LayoutKind::Flat: return download_runs<Rule>(conversion, buffer, values, whole);
+            case LayoutKind::RowMajor: return download_rows<Rule>(conversion, buffer, values, whole);
+            case LayoutKind::Tile: break;
+        }
+        for_each_tile(conversion, [&](std::uint32_t page, std::int64_t offset, const TileView& view) {
+            if (!whole && !buffer.page_written[page]) return;
+            drain_tile<Rule>(reinterpret_cast<const typename Rule::Page*>(buffer.page(page)), view, values + offset);
+        });
+    });
+}
+
+}  // namespace tt_emulator
