@@ -3,12 +3,7 @@
 
 #include "api/compute/common_globals.h"
 
-namespace tt_emulator {
-void dst_acquire(std::uint32_t line);
-void dst_commit(std::uint32_t line);
-void dst_wait(std::uint32_t line);
-void dst_release(std::uint32_t line);
-}  // namespace tt_emulator
+namespace ckernel {
 
 ALWI void tile_regs_acquire(std::uint32_t line = __builtin_LINE()) { tt_emulator::dst_acquire(line); }
 ALWI void tile_regs_wait(std::uint32_t line = __builtin_LINE()) { tt_emulator::dst_wait(line); }
@@ -17,7 +12,10 @@ template <bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void tile_regs_commit(std::uint32_t line = __builtin_LINE()) {
     tt_emulator::dst_commit(line);
 }
+
 template <bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void tile_regs_release(std::uint32_t line = __builtin_LINE()) {
     tt_emulator::dst_release(line);
 }
+
+}  // namespace ckernel
