@@ -14,6 +14,8 @@ from .tile_ops import REDUCTIONS, Run, TileOperations
 tirx = tvm.tirx
 SERIAL, PARALLEL, VECTORIZED, UNROLLED, THREAD_BINDING = range(5)
 LANE_LOOPS = (PARALLEL, VECTORIZED)
+DEFAULT_THREADS = (128, 1, 1)
+"""What T.Kernel launches when it is given no number of threads."""
 
 HINTS = frozenset(
     "tvm_storage_sync sync_threads sync_warp sync_grid no_set_max_nreg set_max_nreg annotate_producer_reg_dealloc "
@@ -41,7 +43,7 @@ class StatementCompiler:
         self.tiles = TileOperations(self.expressions)
         self.formats = scope.formats
         self.depth = 3 if threads else 0
-        self.extent: tuple[int, int, int] = (1, 1, 1)
+        self.extent: tuple[int, int, int] = DEFAULT_THREADS
         self.expressions.fetch_atomic = self._fetch_atomic
 
     def compile(self, statement: Any) -> Run:
@@ -296,7 +298,7 @@ class StatementCompiler:
 
     def _compile_BufferStore(self, statement: Any) -> Run:
         buffer = statement.buffer
-        if buffer.scope() == "local.reducer":
+        if buffer.scope() == "local.reducer" or buffer.data in self.tiles.reducer_kinds:
             update = _reducer_pattern(statement)
             if update is not None:
                 load = tirx.BufferLoad(buffer, list(statement.indices))
