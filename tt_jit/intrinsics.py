@@ -1,0 +1,209 @@
+"""Table of the TT-Metalium calls that the compiler emits: header, unit, and the init each one needs first.
+
+Names and signatures are those of ttnn 0.81.1 (``tt_metal/hw/inc/api``). ``lower/insert_inits.py`` reads the init and
+operand columns, the printer reads the header column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_COMPUTE = "api/compute/"
+_UNARY = "api/compute/eltwise_unary/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Init:
+    """The call that prepares a unit for an operation.
+
+    ``arguments`` are positions in the operation's arguments; ``templated`` repeats the operation's template arguments.
+    """
+
+    name: str
+    arguments: tuple[int, ...] = ()
+    templated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intrinsic:
+    """One kernel call.
+
+    ``unit`` is ``fpu`` (unpack and matrix engine), ``sfpu`` (vector engine, works on DST), ``pack`` or ``control``.
+    ``source_a``/``source_b`` are positions of the CB arguments that go through SrcA and SrcB; ``packs_to`` that of the CB
+    argument which the packer writes.
+    """
+
+    header: str
+    unit: str
+    init: Init | None = None
+    source_a: int | None = None
+    source_b: int | None = None
+    packs_to: int | None = None
+
+
+def _sfpu(name: str, header: str, init: str | None = None, *, templated: bool = False) -> tuple[str, Intrinsic]:
+    prepared = Init(name=init or f"{name}_init", templated=templated)
+    return name, Intrinsic(header=header, unit="sfpu", init=prepared)
+
+
+def _unary(*names: str, header: str, init: str | None = None) -> list[tuple[str, Intrinsic]]:
+    return [_sfpu(f"{name}_tile", header, init) for name in names]
+
+
+def _binary_fpu(name: str) -> list[tuple[str, Intrinsic]]:
+    rows = [
+        (
+            f"{name}_tiles",
+            Intrinsic(
+                header=_COMPUTE + "eltwise_binary.h",
+                unit="fpu",
+                init=Init(name=f"{name}_init", arguments=(0, 1)),
+                source_a=0,
+                source_b=1,
+            ),
+        )
+    ]
+    for dim in ("rows", "cols", "scalar"):
+        rows.append(
+            (
+                f"{name}_tiles_bcast_{dim}",
+                Intrinsic(
+                    header=_COMPUTE + "bcast.h",
+                    unit="fpu",
+                    init=Init(name=f"{name}_bcast_{dim}_init", arguments=(0, 1)),
+                    source_a=0,
+                    source_b=1,
+                ),
+            )
+        )
+    return rows
+
+
+def _control(header: str, *names: str) -> list[tuple[str, Intrinsic]]:
+    return [(name, Intrinsic(header=header, unit="control")) for name in names]
+
+
+_BINARY_SFPU = _COMPUTE + "eltwise_binary_sfpu.h"
+_KERNEL_API = _COMPUTE + "compute_kernel_api.h"
+_DATAFLOW = "api/dataflow/dataflow_api.h"
+
+INTRINSICS: dict[str, Intrinsic] = dict(
+    [
+        (
+            "matmul_block",
+            Intrinsic(
+                header=_COMPUTE + "matmul.h",
+                unit="fpu",
+                init=Init(name="matmul_block_init", arguments=(0, 1, 5, 6, 7, 8)),
+                source_a=1,
+                source_b=0,
+            ),
+        ),
+        (
+            "copy_tile",
+            Intrinsic(
+                header=_COMPUTE + "tile_move_copy.h", unit="fpu", init=Init(name="copy_init", arguments=(0,)), source_a=0
+            ),
+        ),
+        (
+            "unary_bcast",
+            Intrinsic(
+                header=_COMPUTE + "bcast.h",
+                unit="fpu",
+                init=Init(name="unary_bcast_init", arguments=(0,), templated=True),
+                source_a=0,
+                source_b=0,
+            ),
+        ),
+        (
+            "transpose_tile",
+            Intrinsic(
+                header=_COMPUTE + "transpose.h", unit="fpu", init=Init(name="transpose_init", arguments=(0,)), source_a=0
+            ),
+        ),
+        *_binary_fpu("add"),
+        *_binary_fpu("sub"),
+        *_binary_fpu("mul"),
+        ("pack_tile", Intrinsic(header=_COMPUTE + "pack.h", unit="pack", packs_to=1)),
+        ("pack_reconfig_l1_acc", Intrinsic(header=_COMPUTE + "pack.h", unit="control")),
+        _sfpu("sfpu_reduce", _KERNEL_API, templated=True),
+        _sfpu("copy_dest_values", _COMPUTE + "copy_dest_values.h"),
+        *_unary("exp", header=_UNARY + "exp.h"),
+        *_unary("recip", header=_UNARY + "recip.h"),
+        *_unary("sqrt", header=_UNARY + "sqrt.h"),
+        *_unary("rsqrt", header=_UNARY + "rsqrt.h"),
+        *_unary("log1p", header=_UNARY + "log1p.h"),
+        *_unary("erf", "erfc", header=_UNARY + "erf_erfc.h"),
+        *_unary("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", header=_UNARY + "trigonometry.h"),
+        *_unary("isinf", "isnan", "isfinite", header=_UNARY + "isinf_isnan.h"),
+        *_unary("exp2", "expm1", "log", "log_with_base", "tanh", "sigmoid", "abs", "sign", "square", header=_KERNEL_API),
+        _sfpu("abs_tile_int32", _KERNEL_API, "abs_tile_init"),
+        *_unary("negative", header=_UNARY + "negative.h"),
+        *_unary("floor", "ceil", "trunc", "round", header=_UNARY + "rounding.h", init="rounding_op_tile_init"),
+        *_unary("eqz", "nez", "ltz", "gtz", "lez", "gez", header=_UNARY + "comp.h"),
+        *_unary(
+            "unary_eq", "unary_ne", "unary_lt", "unary_gt", "unary_le", "unary_ge", header=_UNARY + "comp.h"
+        ),
+        *_unary("unary_max", "unary_min", header=_KERNEL_API),
+        *_unary(
+            "add_unary",
+            "sub_unary",
+            "mul_unary",
+            "rsub_unary",
+            header=_UNARY + "binop_with_scalar.h",
+            init="binop_with_scalar_tile_init",
+        ),
+        _sfpu("fill_tile_bitcast", _UNARY + "fill.h", "fill_tile_init"),
+        _sfpu("fill_tile_int", _UNARY + "fill.h", "fill_tile_init"),
+        *[
+            _sfpu(f"{name}_binary_tile", _BINARY_SFPU)
+            for name in ("add", "sub", "mul", "div", "power")
+        ],
+        *[
+            _sfpu(f"{name}_binary_tile", _COMPUTE + "binary_comp.h")
+            for name in ("eq", "ne", "lt", "gt", "le", "ge")
+        ],
+        *[
+            _sfpu(f"{name}_int_tile", _COMPUTE + "binary_comp.h", templated=True)
+            for name in ("eq", "ne", "lt", "gt", "le", "ge")
+        ],
+        _sfpu("add_int_tile", _COMPUTE + "add_int_sfpu.h", "add_int_tile_init"),
+        _sfpu("sub_int_tile", _COMPUTE + "sub_int_sfpu.h", "sub_int_tile_init"),
+        _sfpu("mul_int_tile", _COMPUTE + "mul_int_sfpu.h", "mul_int_tile_init", templated=True),
+        _sfpu("fmod_binary_tile", _COMPUTE + "binary_fmod.h"),
+        *_unary("binary_max", "binary_min", header=_COMPUTE + "binary_max_min.h"),
+        *_unary("binary_max_int32", "binary_min_int32", header=_COMPUTE + "binary_max_min.h"),
+        _sfpu("where_tile", _UNARY + "where.h"),
+        _sfpu("typecast_tile", _UNARY + "typecast.h", templated=True),
+        *[
+            _sfpu(f"sfpu_{op}_bcast_{dim}", _COMPUTE + "sfpu_binary_bcast.h", f"sfpu_{op}_bcast_{dim}_init")
+            for op in ("add", "sub", "mul")
+            for dim in ("col", "row")
+        ],
+        *[
+            _sfpu(f"bitwise_{op}_binary_tile", _COMPUTE + "binary_bitwise_sfpu.h", "binary_bitwise_tile_init")
+            for op in ("and", "or", "xor")
+        ],
+        *[
+            _sfpu(f"binary_{op}_shift_tile", _COMPUTE + "binary_shift.h", "binary_shift_tile_init")
+            for op in ("left", "right", "logical_right")
+        ],
+        *_control(
+            _COMPUTE + "reg_api.h", "tile_regs_acquire", "tile_regs_commit", "tile_regs_wait", "tile_regs_release"
+        ),
+        *_control(_COMPUTE + "cb_api.h", "cb_wait_front", "cb_pop_front", "cb_reserve_back", "cb_push_back"),
+        *_control(_COMPUTE + "reconfig_data_format.h", "reconfig_data_format", "reconfig_data_format_srca"),
+        *_control(_COMPUTE + "pack.h", "pack_reconfig_data_format"),
+        *_control(_COMPUTE + "compute_kernel_hw_startup.h", "compute_kernel_hw_startup"),
+        *_control(
+            _DATAFLOW,
+            "noc_async_read_page",
+            "noc_async_write_page",
+            "noc_async_read_barrier",
+            "noc_async_write_barrier",
+            "noc_async_writes_flushed",
+            "fill_zero_tile",
+            "fill_index_tile",
+        ),
+    ]
+)

@@ -1,0 +1,59 @@
+"""The compiler, in order: from a traced TileLang program to reader, compute and writer kernels.
+
+``PIPELINE`` is the table of contents. Every pass is ``IRModule -> IRModule``, in the file of its name, whose docstring says
+why it exists and shows Before and After. ``docs/architecture.md`` walks through the same list.
+"""
+
+from __future__ import annotations
+
+import tvm
+
+from .apply_tt_defaults import apply_tt_defaults
+from .assign_roles import assign_roles
+from .base import LoweringContext, PassTrace, function_pass, module_pass, run_pipeline
+from .grid_to_persistent_tt import grid_to_persistent_tt
+from .infer_default_tt_schedule import infer_default_tt_schedule
+from .infer_default_tt_shard import infer_default_tt_shard
+from .infer_tile_layout import infer_tile_layout
+from .insert_cb_protocol import insert_cb_protocol
+from .insert_inits import insert_inits
+from .materialize_index_tiles import materialize_index_tiles
+from .memory_space_lower_tt import memory_space_lower_tt
+from .normalize_tile_program import normalize_tile_program
+from .split_roles import split_roles
+from .stage_global_accesses import stage_global_accesses
+from .tensorize_tt import tensorize_tt
+from .tile_pad_tt import tile_pad_tt
+from .tt_shard_to_core_map import tt_shard_to_core_map
+from .verify_tt_ir import verify_tt_ir
+
+PIPELINE = (
+    function_pass(apply_tt_defaults),
+    # The tile program: one form for every construct, all data on chip.
+    function_pass(normalize_tile_program),
+    function_pass(stage_global_accesses),
+    function_pass(infer_tile_layout),
+    function_pass(tile_pad_tt),
+    function_pass(materialize_index_tiles),
+    # Who does which block, and how tensors lie in DRAM.
+    function_pass(infer_default_tt_schedule),
+    function_pass(infer_default_tt_shard),
+    function_pass(tt_shard_to_core_map),
+    function_pass(grid_to_persistent_tt),
+    # Circular buffers.
+    function_pass(assign_roles),
+    function_pass(memory_space_lower_tt),
+    function_pass(insert_cb_protocol),
+    # Device calls.
+    function_pass(tensorize_tt),
+    function_pass(verify_tt_ir),
+    module_pass(split_roles),
+    module_pass(insert_inits),
+)
+
+
+def lower(
+    module: tvm.IRModule, context: LoweringContext, *, trace: PassTrace | None = None, dump: bool = False
+) -> tvm.IRModule:
+    """Run the whole pipeline on ``module``; the result holds one PrimFunc per role."""
+    return run_pipeline(module, PIPELINE, context, trace=trace, dump=dump)

@@ -1,0 +1,102 @@
+"""The pass runner: order, dumps, timing, verification and error locations live here, never in a pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import tilelang.ir as tilelang_ir
+import tvm
+from tvm import tirx as tir
+
+from ..errors import SourceLocation, TTJitError
+from ..target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoweringContext:
+    """What every pass may read besides the module: the chip and the numeric policy."""
+
+    target: Target
+    precision: str = "accurate"
+
+
+PassFunction = Callable[[tvm.IRModule, LoweringContext], tvm.IRModule]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """A named rewrite of the whole module; ``verify`` checks the module it returns (level boundaries only)."""
+
+    name: str
+    run: PassFunction
+    verify: Callable[[tvm.IRModule], None] | None = None
+
+
+@dataclass(kw_only=True)
+class PassTrace:
+    """What the runner saw: milliseconds and, when asked for, the printed module after each pass."""
+
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    dumps: dict[str, str] = field(default_factory=dict)
+
+
+def module_pass(function: PassFunction) -> Pass:
+    """Declare a pass: the function's name is the pass's name."""
+    return Pass(name=function.__name__, run=function)
+
+
+def function_pass(
+    function: Callable[[tir.PrimFunc, LoweringContext], tir.PrimFunc],
+) -> Pass:
+    """Declare a pass that rewrites every PrimFunc of the module on its own."""
+
+    def run(module: tvm.IRModule, context: LoweringContext) -> tvm.IRModule:
+        return tvm.IRModule({name: function(func, context) for name, func in module.functions.items()})
+
+    return Pass(name=function.__name__, run=run)
+
+
+def verified(declared: Pass, check: Callable[[tvm.IRModule], None]) -> Pass:
+    """The same pass with a level check behind it."""
+    return replace(declared, verify=check)
+
+
+def run_pipeline(
+    module: tvm.IRModule,
+    pipeline: Sequence[Pass],
+    context: LoweringContext,
+    *,
+    trace: PassTrace | None = None,
+    dump: bool = False,
+) -> tvm.IRModule:
+    """Run the passes in order; errors leave with the user's source line attached."""
+    for number, step in enumerate(pipeline, start=1):
+        started = time.perf_counter()
+        try:
+            module = step.run(module, context)
+            if step.verify is not None:
+                step.verify(module)
+        except TTJitError as error:
+            raise _located(error) from error.__cause__
+        if trace is not None:
+            trace.milliseconds[step.name] = (time.perf_counter() - started) * 1e3
+            if dump:
+                trace.dumps[f"{number:02d}_{step.name}.py"] = module.script()
+    return module
+
+
+def location_of(node: object) -> SourceLocation | None:
+    """The user's file and line of a TIR statement (or of the first statement inside it that has one)."""
+    if isinstance(node, tir.Stmt):
+        span = tilelang_ir.get_stmt_span(node)
+        if span is not None:
+            return SourceLocation(file=str(span.source_name.name), line=int(span.line), column=None)
+    return None
+
+
+def _located(error: TTJitError) -> TTJitError:
+    if error.location is None and getattr(error, "at", None) is not None:
+        error.location = location_of(error.at)
+    return error

@@ -1,0 +1,268 @@
+"""Insert the initialisation and format calls that the compute engines need.
+
+Why: every operation of the matrix engine, the vector engine and the packer must be prepared by its own init, after the data
+formats of SrcA, SrcB and the packer match its circular buffers. What is configured is tracked through the program; a call is
+inserted where the configuration differs, and before a loop when the loop starts and ends with the same configuration.
+
+Before::
+
+    for k in serial(8):
+        tt.matmul_block(A, B, ...)
+        tt.pack_tile(0, C)
+
+After::
+
+    tt.compute_kernel_hw_startup("SrcOrder::Reverse", A, B, C)
+    tt.matmul_block_init(A, B, 0, 2, 2, 4)
+    for k in serial(8):
+        tt.matmul_block(A, B, ...)
+        tt.pack_tile(0, C)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import tvm
+from tvm import tirx as tir
+
+from ..intrinsics import INTRINSICS, Intrinsic
+from .accesses import COMPUTE
+from .base import LoweringContext
+from .memory_space_lower_tt import CircularBuffer, circular_buffers
+from .ops import argument, device_name, do, is_device_call
+from .tile_ir import sequence, statements_of, with_body, with_span_of
+
+SOURCE_A, SOURCE_B, PACKER, MATRIX, VECTOR = "SrcA", "SrcB", "packer", "matrix", "vector"
+_SLOTS = (SOURCE_A, SOURCE_B, PACKER, MATRIX, VECTOR)
+State = dict[str, object]
+
+
+def insert_inits(module: tvm.IRModule, context: LoweringContext) -> tvm.IRModule:
+    """Rewrite the compute functions of ``module``."""
+    functions = {}
+    for name, func in module.functions.items():
+        functions[name] = _initialised(func) if str(func.attrs["tt_role"]) == COMPUTE else func
+    return tvm.IRModule(functions)
+
+
+def _initialised(func: tir.PrimFunc) -> tir.PrimFunc:
+    tracker = _Tracker(rings=circular_buffers(func))
+    startup, state = tracker.startup(func.body)
+    body, _ = tracker.block(statements_of(func.body), state)
+    return func.with_body(sequence([startup, *body]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What one device call needs: the value each slot must have, and the calls that establish it."""
+
+    values: dict[str, object]
+    calls: dict[str, tir.Stmt]
+
+
+@dataclass(kw_only=True)
+class _Tracker:
+    rings: dict[str, CircularBuffer]
+    needs: dict[int, Need | None] = field(default_factory=dict)
+    keep_alive: list[tir.Stmt] = field(default_factory=list)
+
+    def startup(self, body: tir.Stmt) -> tuple[tir.Stmt, State]:
+        """``compute_kernel_hw_startup`` for the first matrix operation and the first packed buffer."""
+        matrix, packed = None, None
+        for call in _device_calls(body):
+            intrinsic = INTRINSICS.get(device_name(call))
+            if intrinsic is None:
+                continue
+            if matrix is None and intrinsic.unit == "fpu":
+                matrix = (call, intrinsic)
+            if packed is None and intrinsic.packs_to is not None:
+                packed = _operand(call, intrinsic.packs_to)
+        output = packed if packed is not None else _operand(matrix[0], matrix[1].source_a)
+        if matrix is None:
+            return do("compute_kernel_hw_startup", output, output, output), self.formats(output, output, output)
+        call, intrinsic = matrix
+        a = _operand(call, intrinsic.source_a)
+        b = _operand(call, intrinsic.source_b) if intrinsic.source_b is not None else a
+        state = self.formats(a, b, output)
+        if _is_reversed(intrinsic):
+            return do("compute_kernel_hw_startup", "SrcOrder::Reverse", b, a, output), state
+        return do("compute_kernel_hw_startup", a, b, output), state
+
+    def formats(self, a: tir.Var, b: tir.Var, output: tir.Var) -> State:
+        return {SOURCE_A: self.format(a), SOURCE_B: self.format(b), PACKER: self.rings[output.name].format}
+
+    def format(self, buffer: tir.Var) -> tuple[str, bool]:
+        """What the unpacker must know of a buffer: its format, and whether it goes to DST directly."""
+        ring = self.rings[buffer.name]
+        return ring.format, ring.unpack_to_dest_fp32
+
+    # ---- dataflow --------------------------------------------------------------------------------------------------
+
+    def block(self, statements: list[tir.Stmt], state: State) -> tuple[list[tir.Stmt], State]:
+        """``statements`` with inserted calls, and the configuration after them."""
+        result: list[tir.Stmt] = []
+        for stmt in statements:
+            placed, state = self.statement(stmt, state)
+            result += placed
+        return result, state
+
+    def statement(self, stmt: tir.Stmt, state: State) -> tuple[list[tir.Stmt], State]:
+        if isinstance(stmt, (tir.For, tir.While)):
+            return self.loop(stmt, state)
+        if isinstance(stmt, tir.IfThenElse):
+            then, after_then = self.block(statements_of(stmt.then_case), dict(state))
+            other, after_other = [], state
+            if stmt.else_case is not None:
+                other, after_other = self.block(statements_of(stmt.else_case), dict(state))
+            rebuilt = tir.IfThenElse(stmt.condition, sequence(then), sequence(other) if other else None)
+            return [with_span_of(rebuilt, stmt)], _meet(after_then, after_other)
+        need = self.need(stmt)
+        if need is None:
+            return [stmt], state
+        calls, state = self.establish(need.values, need.calls, state)
+        return [*[with_span_of(call, stmt) for call in calls], stmt], state
+
+    def loop(self, loop: tir.For | tir.While, state: State) -> tuple[list[tir.Stmt], State]:
+        body = statements_of(loop.body)
+        first = self.first_needs(body)
+        _, after = self.block(body, {})
+        hoisted = {slot: value for slot, value in first.values.items() if after.get(slot) == value}
+        before, entry = self.establish(hoisted, first.calls, state)
+        while True:
+            placed, after = self.block(body, dict(entry))
+            met = _meet(entry, after)
+            if met == entry:
+                break
+            entry = met
+        rebuilt = (
+            with_body(loop, sequence(placed))
+            if isinstance(loop, tir.For)
+            else tir.While(loop.condition, sequence(placed))
+        )
+        return [*[with_span_of(call, loop) for call in before], with_span_of(rebuilt, loop)], _meet(entry, after)
+
+    def first_needs(self, statements: list[tir.Stmt]) -> Need:
+        """The first value that each slot must have inside ``statements``, wherever control flow may go."""
+        values: dict[str, object] = {}
+        calls: dict[str, tir.Stmt] = {}
+        for stmt in statements:
+            if isinstance(stmt, (tir.For, tir.While)):
+                inner = self.first_needs(statements_of(stmt.body))
+            elif isinstance(stmt, tir.IfThenElse):
+                inner = self.first_needs(statements_of(stmt.then_case))
+            else:
+                need = self.need(stmt)
+                inner = need if need is not None else Need(values={}, calls={})
+            for slot, value in inner.values.items():
+                if slot not in values:
+                    values[slot], calls[slot] = value, inner.calls[slot]
+        return Need(values=values, calls=calls)
+
+    def establish(
+        self, values: dict[str, object], calls: dict[str, tir.Stmt], state: State
+    ) -> tuple[list[tir.Stmt], State]:
+        """Calls that bring ``state`` to ``values`` (formats before inits; a format change voids the matrix init)."""
+        state = dict(state)
+        result: list[tir.Stmt] = []
+        for slot in _SLOTS:
+            if slot not in values or state.get(slot) == values[slot]:
+                continue
+            result.append(calls[slot])
+            state[slot] = values[slot]
+            if slot in (SOURCE_A, SOURCE_B):
+                state.pop(MATRIX, None)
+        if MATRIX in values and MATRIX not in state:
+            result.append(calls[MATRIX])
+            state[MATRIX] = values[MATRIX]
+        return _without_repeats(result), state
+
+    # ---- needs -----------------------------------------------------------------------------------------------------
+
+    def need(self, stmt: tir.Stmt) -> Need | None:
+        key = hash(stmt)
+        if key not in self.needs:
+            self.keep_alive.append(stmt)
+            self.needs[key] = self.compute_need(stmt)
+        return self.needs[key]
+
+    def compute_need(self, stmt: tir.Stmt) -> Need | None:
+        if not (isinstance(stmt, tir.Evaluate) and is_device_call(stmt.value)):
+            return None
+        call = stmt.value
+        intrinsic = INTRINSICS.get(device_name(call))
+        if intrinsic is None or (intrinsic.init is None and intrinsic.packs_to is None):
+            return None
+        values: dict[str, object] = {}
+        calls: dict[str, tir.Stmt] = {}
+        if intrinsic.packs_to is not None:
+            output = _operand(call, intrinsic.packs_to)
+            values[PACKER] = self.rings[output.name].format
+            calls[PACKER] = do("pack_reconfig_data_format", output)
+        if intrinsic.source_a is not None:
+            self.need_sources(call, intrinsic, values, calls)
+        if intrinsic.init is not None:
+            slot = MATRIX if intrinsic.unit == "fpu" else VECTOR
+            calls[slot] = init_call(call, intrinsic)
+            values[slot] = str(calls[slot].value)
+        return Need(values=values, calls=calls)
+
+    def need_sources(
+        self, call: tir.Call, intrinsic: Intrinsic, values: dict[str, object], calls: dict[str, tir.Stmt]
+    ) -> None:
+        a = _operand(call, intrinsic.source_a)
+        values[SOURCE_A] = self.format(a)
+        if intrinsic.source_b is None:
+            calls[SOURCE_A] = do("reconfig_data_format_srca", a)
+            return
+        b = _operand(call, intrinsic.source_b)
+        values[SOURCE_B] = self.format(b)
+        if _is_reversed(intrinsic):
+            both = do("reconfig_data_format", "SrcOrder::Reverse", b, a)
+        else:
+            both = do("reconfig_data_format", a, b)
+        calls[SOURCE_A] = calls[SOURCE_B] = both
+
+
+def init_call(call: tir.Call, intrinsic: Intrinsic) -> tir.Stmt:
+    """The init statement of a device call."""
+    template = [a for a in call.args if isinstance(a, tir.StringImm)] if intrinsic.init.templated else []
+    operands = _operands(call)
+    arguments = [argument(operands[position]) for position in intrinsic.init.arguments]
+    return do(intrinsic.init.name, *template, *arguments)
+
+
+def _is_reversed(intrinsic: Intrinsic) -> bool:
+    """Whether the first CB argument goes through SrcB (matmul)."""
+    return intrinsic.source_b is not None and intrinsic.source_b < intrinsic.source_a
+
+
+def _operands(call: tir.Call) -> list[tir.PrimExpr]:
+    return [a for a in call.args if not isinstance(a, tir.StringImm)]
+
+
+def _operand(call: tir.Call, position: int) -> tir.PrimExpr:
+    return _operands(call)[position]
+
+
+def _device_calls(stmt: tir.Stmt) -> list[tir.Call]:
+    found: list[tir.Call] = []
+
+    def visit(node: object) -> None:
+        if is_device_call(node):
+            found.append(node)
+
+    tir.stmt_functor.post_order_visit(stmt, visit)
+    return found
+
+
+def _meet(one: State, other: State) -> State:
+    return {slot: value for slot, value in one.items() if other.get(slot) == value}
+
+
+def _without_repeats(calls: list[tir.Stmt]) -> list[tir.Stmt]:
+    result: list[tir.Stmt] = []
+    for call in calls:
+        if not any(call.same_as(seen) for seen in result):
+            result.append(call)
+    return result

@@ -1,0 +1,217 @@
+"""Give every traced kernel one shape, so that later passes meet few forms.
+
+Why: TileLang traces carry thread indices, early Binds (``T.Persistent`` binds a value before the loop that defines its
+variable), nested blocks, several statements per ``T.Parallel`` and conditional stores. Each has one canonical form here.
+
+Before::
+
+    for bx in thread_binding(8, "blockIdx.x"):
+        tx = launch_thread_idx(0)
+        with sblock("tilelang_root"):
+            C = sblock_alloc_buffer((64, 64))
+            n = min(4, bx + 1)
+            for k in serial(n): ...
+            for i, j in parallel(64, 64):
+                if i >= j: C[i, j] = 0
+                D[i, j] = C[i, j] * 2
+
+After::
+
+    C = alloc_buffer((64, 64))
+    for bx in thread_binding(8, "blockIdx.x"):
+        for k in serial(min(4, bx + 1)): ...
+        for i, j in parallel(64, 64): C[i, j] = if_then_else(i >= j, 0, C[i, j])
+        for i, j in parallel(64, 64): D[i, j] = C[i, j] * 2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import tvm
+from tvm import tirx as tir
+
+from ..errors import UnsupportedError
+from .base import LoweringContext
+from .tile_ir import loads_in, sequence, with_span_of
+
+_GRID_PREFIX = "blockIdx."
+_HINT_ATTRIBUTES = ("threadblock_swizzle_pattern", "tl.min_blocks_per_sm", "pragma_import_c")
+
+
+def normalize_tile_program(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
+    """Rewrite ``func`` to allocations, then the grid loops, then tile statements and plain control flow."""
+    normalizer = _Normalizer()
+    body = normalizer.statement(func.body, {})
+    allocations = [tir.AllocBuffer(buffer) for buffer in normalizer.buffers]
+    return func.with_body(sequence([*allocations, body]))
+
+
+@dataclass(kw_only=True)
+class _Normalizer:
+    buffers: list[tir.Buffer] = field(default_factory=list)
+    renamed: dict[tir.Buffer, tir.Buffer] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+
+    def allocate(self, buffer: tir.Buffer) -> None:
+        name, number = buffer.name, 1
+        while name in self.names:
+            name, number = f"{buffer.name}_{number}", number + 1
+        self.names.add(name)
+        if name != buffer.name:
+            fresh = tir.decl_buffer(buffer.shape, buffer.dtype, name, scope=buffer.scope())
+            self.renamed[buffer] = fresh
+            buffer = fresh
+        self.buffers.append(buffer)
+
+    def statement(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
+        """Normal form of ``stmt``; ``binds`` maps inlined variables to their values and grows along a sequence."""
+        if isinstance(stmt, tir.SeqStmt):
+            scope = dict(binds)
+            return sequence([self.statement(child, scope) for child in stmt.seq])
+        if isinstance(stmt, tir.Bind):
+            return self.bind(stmt, binds)
+        if isinstance(stmt, tir.SBlockRealize):
+            return self.statement(stmt.block, binds)
+        if isinstance(stmt, tir.SBlock):
+            for buffer in stmt.alloc_buffers:
+                self.allocate(buffer)
+            return self.statement(stmt.body, binds)
+        if isinstance(stmt, tir.AllocBuffer):
+            self.allocate(stmt.buffer)
+            return sequence([])
+        if isinstance(stmt, tir.AttrStmt) and stmt.attr_key in _HINT_ATTRIBUTES:
+            return self.statement(stmt.body, binds)
+        if isinstance(stmt, tir.For):
+            return self.loop(stmt, binds)
+        if isinstance(stmt, tir.IfThenElse):
+            condition = self.expression(stmt.condition, binds)
+            other = self.statement(stmt.else_case, dict(binds)) if stmt.else_case is not None else None
+            then = self.statement(stmt.then_case, dict(binds))
+            return with_span_of(tir.IfThenElse(condition, then, other), stmt)
+        if isinstance(stmt, tir.While):
+            body = self.statement(stmt.body, dict(binds))
+            return with_span_of(tir.While(self.expression(stmt.condition, binds), body), stmt)
+        return self.simple(stmt, binds)
+
+    def simple(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
+        if isinstance(stmt, tir.BufferStore):
+            buffer = self.renamed.get(stmt.buffer, stmt.buffer)
+            indices = [self.expression(index, binds) for index in stmt.indices]
+            return with_span_of(tir.BufferStore(buffer, self.expression(stmt.value, binds), indices), stmt)
+        if isinstance(stmt, tir.Evaluate):
+            return with_span_of(tir.Evaluate(self.expression(stmt.value, binds)), stmt)
+        raise UnsupportedError(
+            f"a {type(stmt).__name__} statement ({getattr(stmt, 'attr_key', 'no attribute')}) has no lowering", at=stmt
+        )
+
+    def bind(self, stmt: tir.Bind, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
+        value = self.expression(stmt.value, binds)
+        if any(load.buffer.scope() != "local.var" for load in loads_in(value)):
+            return with_span_of(tir.Bind(stmt.var, value), stmt)
+        binds[stmt.var] = value
+        return sequence([])
+
+    def loop(self, stmt: tir.For, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
+        low, extent = self.expression(stmt.min, binds), self.expression(stmt.extent, binds)
+        if stmt.kind in (tir.ForKind.PARALLEL, tir.ForKind.VECTORIZED):
+            return self.parallel(stmt, binds)
+        body = self.statement(stmt.body, dict(binds))
+        if stmt.kind == tir.ForKind.THREAD_BINDING and not _is_grid_loop(stmt):
+            raise UnsupportedError("threadIdx loops have no meaning on Tensix", category="gpu_only", at=stmt)
+        kind = tir.ForKind.THREAD_BINDING if stmt.kind == tir.ForKind.THREAD_BINDING else tir.ForKind.SERIAL
+        return with_span_of(
+            tir.For(stmt.loop_var, low, extent, kind, body, stmt.thread_binding, stmt.annotations or None, stmt.step), stmt
+        )
+
+    def parallel(self, stmt: tir.For, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
+        loops: list[tir.For] = []
+        body: tir.Stmt = stmt
+        while isinstance(body, tir.For) and body.kind in (tir.ForKind.PARALLEL, tir.ForKind.VECTORIZED):
+            loops.append(body)
+            body = body.body
+        stores = _Stores(normalizer=self)
+        stores.collect(body, dict(binds), None)
+        results = []
+        for number, store in enumerate(stores.found):
+            variables = [loop.loop_var for loop in loops]
+            if number:
+                variables = [tir.Var(v.name, v.dtype) for v in variables]
+                renames = {loop.loop_var: v for loop, v in zip(loops, variables, strict=True)}
+                store = with_span_of(tir.stmt_functor.substitute(store, renames), store)
+            nest: tir.Stmt = store
+            for loop, var in zip(reversed(loops), reversed(variables), strict=True):
+                low, extent = self.expression(loop.min, binds), self.expression(loop.extent, binds)
+                nest = tir.For(var, low, extent, tir.ForKind.PARALLEL, nest)
+            results.append(with_span_of(nest, stmt))
+        return sequence(results)
+
+    def expression(self, expr: tir.PrimExpr, binds: dict[tir.Var, tir.PrimExpr]) -> tir.PrimExpr:
+        if binds:
+            expr = _substitute(expr, binds)
+        if self.renamed and any(load.buffer in self.renamed for load in loads_in(expr)):
+            expr = tir.stmt_functor.substitute(expr, {old.data: new.data for old, new in self.renamed.items()})
+        return expr
+
+
+@dataclass(kw_only=True)
+class _Stores:
+    """The stores of a ``T.Parallel`` body, each made unconditional."""
+
+    normalizer: _Normalizer
+    found: list[tir.BufferStore] = field(default_factory=list)
+
+    def collect(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr], guard: tir.PrimExpr | None) -> None:
+        if isinstance(stmt, tir.SeqStmt):
+            for child in stmt.seq:
+                self.collect(child, binds, guard)
+        elif isinstance(stmt, tir.Bind):
+            binds[stmt.var] = self.normalizer.expression(stmt.value, binds)
+        elif isinstance(stmt, tir.IfThenElse):
+            condition = self.normalizer.expression(stmt.condition, binds)
+            self.collect(stmt.then_case, dict(binds), condition if guard is None else tir.And(guard, condition))
+            if stmt.else_case is not None:
+                negated = tir.Not(condition)
+                self.collect(stmt.else_case, dict(binds), negated if guard is None else tir.And(guard, negated))
+        elif isinstance(stmt, tir.BufferStore):
+            self.found.append(self.guarded(stmt, binds, guard))
+        else:
+            raise UnsupportedError(
+                f"a {type(stmt).__name__} inside T.Parallel cannot be evaluated tile by tile",
+                hint="move serial loops outside of T.Parallel, or write the body as element-wise expressions",
+                at=stmt,
+            )
+
+    def guarded(
+        self, stmt: tir.BufferStore, binds: dict[tir.Var, tir.PrimExpr], guard: tir.PrimExpr | None
+    ) -> tir.BufferStore:
+        store = self.normalizer.simple(stmt, binds)
+        if guard is None or _guards_only_bounds(guard, store):
+            return store
+        old = tir.BufferLoad(store.buffer, list(store.indices))
+        value = tir.Call(store.value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [guard, store.value, old])
+        return with_span_of(tir.BufferStore(store.buffer, value, list(store.indices)), stmt)
+
+
+def _guards_only_bounds(guard: tir.PrimExpr, store: tir.BufferStore) -> bool:
+    """Whether ``guard`` only keeps a global store inside its tensor, which every tile store does anyway."""
+    if store.buffer.scope() != "global":
+        return False
+    if isinstance(guard, tir.And):
+        return _guards_only_bounds(guard.a, store) and _guards_only_bounds(guard.b, store)
+    if not isinstance(guard, tir.LT):
+        return False
+    analyzer = tvm.arith.Analyzer()
+    return any(
+        analyzer.can_prove_equal(guard.a, index) and analyzer.can_prove_equal(guard.b, size)
+        for index, size in zip(store.indices, store.buffer.shape, strict=True)
+    )
+
+
+def _is_grid_loop(stmt: tir.For) -> bool:
+    binding = stmt.thread_binding
+    return binding is not None and str(binding.thread_tag).startswith(_GRID_PREFIX)
+
+
+def _substitute(expr: tir.PrimExpr, binds: dict[tir.Var, tir.PrimExpr]) -> tir.PrimExpr:
+    return tir.stmt_functor.substitute(expr, binds)

@@ -1,0 +1,196 @@
+"""Bring every element-wise access of a global tensor on chip with an explicit copy.
+
+Why: the reader and the writer move whole tiles; compute sees only circular buffers. A ``T.Parallel`` body that reads or
+writes a tensor element by element, and a copy from tensor to tensor, become copies plus on-chip work.
+
+Before::
+
+    for i, j in parallel(64, 64): C[by*64 + i, bx*64 + j] = A[by*64 + i, bx*64 + j] * bias[bx*64 + j]
+
+After::
+
+    copy(A[by*64:+64, bx*64:+64], A_tile); copy(bias[bx*64:+64], bias_tile)
+    for i, j in parallel(64, 64): C_tile[i, j] = A_tile[i, j] * bias_tile[j]
+    copy(C_tile, C[by*64:+64, bx*64:+64])
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import tvm
+from tvm import tirx as tir
+
+from ..errors import UnsupportedError
+from .base import LoweringContext
+from .tile_ir import (
+    Elementwise,
+    Region,
+    TileCopy,
+    TileFill,
+    TileGemm,
+    TileReduce,
+    copy,
+    is_const_int,
+    leaves,
+    loads_in,
+    parallel,
+    parse,
+    rewrite,
+    sequence,
+    uses_var,
+    whole,
+)
+
+FRAGMENT_SCOPE = "local.fragment"
+
+
+def stage_global_accesses(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
+    """Rewrite element-wise global accesses of ``func`` into copies and on-chip accesses."""
+    names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
+    stager = _Stager(names=names)
+    body = rewrite(func.body, stager.leaf)
+    return func.with_body(sequence([*[tir.AllocBuffer(buffer) for buffer in stager.buffers], body]))
+
+
+@dataclass(kw_only=True)
+class _Stager:
+    names: set[str]
+    buffers: list[tir.Buffer] = field(default_factory=list)
+
+    def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
+        record = parse(stmt)
+        if isinstance(record, TileCopy) and record.source.is_global and record.destination.is_global:
+            return self.through_chip(record)
+        if isinstance(record, Elementwise):
+            return self.elementwise(record, stmt)
+        if isinstance(record, TileFill) and record.destination.is_global:
+            return self.fill(record)
+        if isinstance(record, TileGemm):
+            return self.refuse_global(stmt, record.a, record.b, record.c)
+        if isinstance(record, TileReduce):
+            return self.refuse_global(stmt, record.source, record.destination)
+        return None
+
+    def refuse_global(self, stmt: tir.Stmt, *regions: Region) -> None:
+        for region in regions:
+            if region.is_global:
+                raise UnsupportedError(
+                    f"{region.buffer.name} is a global tensor used directly by a tile operation",
+                    hint="copy it to a shared or fragment buffer first (T.copy)",
+                    at=stmt,
+                )
+
+    def allocate(self, like: str, shape: list[tir.PrimExpr], dtype: str) -> tir.Buffer:
+        name, number = f"{like}_tile", 1
+        while name in self.names:
+            name, number = f"{like}_tile_{number}", number + 1
+        self.names.add(name)
+        buffer = tir.decl_buffer(shape, dtype, name, scope=FRAGMENT_SCOPE)
+        self.buffers.append(buffer)
+        return buffer
+
+    def through_chip(self, record: TileCopy) -> tir.Stmt:
+        shape = [record.source.extents[d] for d in record.source.kept_dims] or [tir.IntImm("int32", 1)]
+        buffer = self.allocate(record.source.buffer.name, shape, record.source.buffer.dtype)
+        return sequence([copy(record.source, whole(buffer)), copy(whole(buffer), record.destination)])
+
+    def fill(self, record: TileFill) -> tir.Stmt:
+        shape = [record.destination.extents[d] for d in record.destination.kept_dims] or [tir.IntImm("int32", 1)]
+        buffer = self.allocate(record.destination.buffer.name, shape, record.destination.buffer.dtype)
+        op = tvm.ir.Op.get("tl.tileop.fill")
+        from .tile_ir import region_call
+
+        fill = tir.Evaluate(tir.Call("handle", op, [region_call(whole(buffer), 2), record.value]))
+        return sequence([fill, copy(whole(buffer), record.destination)])
+
+    def elementwise(self, record: Elementwise, stmt: tir.Stmt) -> tir.Stmt | None:
+        store = record.store
+        before: list[tir.Stmt] = []
+        replacements: list[tuple[tir.BufferLoad, tir.BufferLoad]] = []
+        for load in loads_in(store.value):
+            if load.buffer.scope() != "global" or any(old.same_as(load) for old, _ in replacements):
+                continue
+            replacements.append((load, self.staged_load(load, record, replacements, before, stmt)))
+        value = _replace_loads(store.value, replacements) if replacements else store.value
+        if store.buffer.scope() != "global":
+            if not replacements:
+                return None
+            inner = tir.BufferStore(store.buffer, value, list(store.indices))
+            return sequence([*before, parallel(record.loop_vars, record.extents, inner)])
+        region, indices = _block_of(store.buffer, store.indices, record, stmt)
+        shape = [region.extents[d] for d in _var_dims(store.indices, record)] or [tir.IntImm("int32", 1)]
+        buffer = self.allocate(store.buffer.name, shape, store.buffer.dtype)
+        inner = tir.BufferStore(buffer, value, indices or [tir.IntImm("int32", 0)])
+        work = parallel(record.loop_vars, record.extents, inner)
+        return sequence([*before, work, copy(whole(buffer), region)])
+
+    def staged_load(
+        self,
+        load: tir.BufferLoad,
+        record: Elementwise,
+        done: list[tuple[tir.BufferLoad, tir.BufferLoad]],
+        before: list[tir.Stmt],
+        stmt: tir.Stmt,
+    ) -> tir.BufferLoad:
+        for old, new in done:
+            if tvm.ir.structural_equal(old, load):
+                return new
+        region, indices = _block_of(load.buffer, load.indices, record, stmt)
+        shape = [region.extents[d] for d in _var_dims(load.indices, record)] or [tir.IntImm("int32", 1)]
+        buffer = self.allocate(load.buffer.name, shape, load.buffer.dtype)
+        before.append(copy(region, whole(buffer)))
+        return tir.BufferLoad(buffer, indices or [tir.IntImm("int32", 0)])
+
+
+def _var_dims(indices: list[tir.PrimExpr], record: Elementwise) -> list[int]:
+    return [d for d, index in enumerate(indices) if uses_var(index, record.loop_vars)]
+
+
+def _block_of(
+    buffer: tir.Buffer, indices: list[tir.PrimExpr], record: Elementwise, stmt: tir.Stmt
+) -> tuple[Region, list[tir.PrimExpr]]:
+    """The region that ``buffer[indices]`` sweeps over the parallel loops, and the indices into a copy of it."""
+    mins, extents, local = [], [], []
+    zero = {var: tir.IntImm("int32", 0) for var in record.loop_vars}
+    used: set[int] = set()
+    for index in indices:
+        position = _single_unit_var(index, record)
+        if position is None:
+            mins.append(index)
+            extents.append(tir.IntImm("int32", 1))
+            continue
+        if position < 0 or position in used:
+            raise UnsupportedError(
+                f"the access {buffer.name}[{', '.join(str(i) for i in indices)}] has no tile form",
+                hint="each parallel index must appear once, with stride 1, in one dimension of a global access",
+                at=stmt,
+            )
+        used.add(position)
+        mins.append(tvm.arith.Analyzer().simplify(tir.stmt_functor.substitute(index, zero)))
+        extents.append(tir.IntImm("int32", record.extents[position]))
+        local.append(record.loop_vars[position])
+    return Region(buffer=buffer, mins=tuple(mins), extents=tuple(extents)), local
+
+
+def _single_unit_var(index: tir.PrimExpr, record: Elementwise) -> int | None:
+    """Position of the one loop variable that ``index`` uses with coefficient 1; None without any, -1 otherwise."""
+    if not uses_var(index, record.loop_vars):
+        return None
+    coefficients = tvm.arith.detect_linear_equation(index, list(record.loop_vars))
+    if not coefficients:
+        return -1
+    hits = [n for n, c in enumerate(coefficients[:-1]) if not is_const_int(c, 0)]
+    return hits[0] if len(hits) == 1 and is_const_int(coefficients[hits[0]], 1) else -1
+
+
+def _replace_loads(expr: tir.PrimExpr, replacements: list[tuple[tir.BufferLoad, tir.BufferLoad]]) -> tir.PrimExpr:
+    def visit(node: object) -> object | None:
+        if isinstance(node, tir.BufferLoad):
+            for old, new in replacements:
+                if node.same_as(old) or tvm.ir.structural_equal(node, old):
+                    return new
+        return None
+
+    wrapped = tir.stmt_functor.ir_transform(tir.Evaluate(expr), None, visit, ["tirx.BufferLoad"])
+    return wrapped.value

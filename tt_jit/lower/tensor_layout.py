@@ -1,0 +1,105 @@
+"""How a global tensor lies in DRAM: which dims run along tile rows and columns, and how they are padded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tvm import tirx as tir
+
+from ..target import TILE_ELEMENTS, TILE_HEIGHT
+
+ATTRIBUTE_PREFIX = "tt_buffer_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorLayout:
+    """Layout of a tensor's pages (the plan's ``layout`` record).
+
+    ``tile``: ``row``/``col`` are the tensor dims along tile rows/columns (None: an inserted dim of size 1); a dim whose
+    block is not a multiple of 32 is cut in blocks of that size, each padded to whole tiles. ``flat``: dim ``col`` is cut in
+    runs of ``col_block`` elements, each padded to whole tiles of 1024 elements. ``outer`` dims come first, in order.
+    """
+
+    kind: str
+    outer: tuple[int, ...]
+    row: int | None = None
+    col: int | None = None
+    row_block: int = TILE_HEIGHT
+    col_block: int = TILE_HEIGHT
+
+    def tile_rows(self, shape: list[tir.PrimExpr]) -> tir.PrimExpr:
+        """Tiles along the rows of one plane of a tensor of ``shape``."""
+        if self.kind == "flat":
+            return tir.IntImm("int32", 1)
+        return _tiles(shape, self.row, self.row_block)
+
+    def tile_cols(self, shape: list[tir.PrimExpr]) -> tir.PrimExpr:
+        """Tiles along the columns of one plane of a tensor of ``shape``."""
+        if self.kind == "flat":
+            runs = tir.floordiv(shape[self.col] + (self.col_block - 1), self.col_block)
+            return runs * tiles_of_run(self.col_block)
+        return _tiles(shape, self.col, self.col_block)
+
+    def first_tile(self, dim: int | None, element: tir.PrimExpr) -> tir.PrimExpr:
+        """Tile coordinate along ``dim`` of an element that starts a block."""
+        if dim is None:
+            return tir.IntImm("int32", 0)
+        if self.kind == "flat":
+            return tir.floordiv(element, self.col_block) * tiles_of_run(self.col_block)
+        block = self.row_block if dim == self.row else self.col_block
+        if block % TILE_HEIGHT == 0:
+            return tir.floordiv(element, TILE_HEIGHT)
+        return tir.floordiv(element, block) * (-(-block // TILE_HEIGHT))
+
+    def to_attribute(self) -> dict[str, object]:
+        """The layout as the plan and the PrimFunc attribute write it."""
+        if self.kind == "flat":
+            return {"kind": "flat", "outer": list(self.outer), "dim": self.col, "run": self.col_block}
+        return {
+            "kind": self.kind,
+            "outer": list(self.outer),
+            "row": -1 if self.row is None else self.row,
+            "col": -1 if self.col is None else self.col,
+            "row_block": self.row_block,
+            "col_block": self.col_block,
+        }
+
+    @staticmethod
+    def from_attribute(attribute: Mapping[str, object]) -> TensorLayout:
+        """The layout that ``to_attribute`` wrote."""
+        outer = tuple(int(dim) for dim in attribute["outer"])
+        if str(attribute["kind"]) == "flat":
+            return TensorLayout(kind="flat", outer=outer, col=int(attribute["dim"]), col_block=int(attribute["run"]))
+        row, col = int(attribute["row"]), int(attribute["col"])
+        return TensorLayout(
+            kind=str(attribute["kind"]),
+            outer=outer,
+            row=None if row < 0 else row,
+            col=None if col < 0 else col,
+            row_block=int(attribute["row_block"]),
+            col_block=int(attribute["col_block"]),
+        )
+
+
+def tiles_of_run(run: int) -> int:
+    """Tiles that one run of a flat dim occupies."""
+    return -(-run // TILE_ELEMENTS)
+
+
+def _tiles(shape: list[tir.PrimExpr], dim: int | None, block: int) -> tir.PrimExpr:
+    if dim is None:
+        return tir.IntImm("int32", 1)
+    if block % TILE_HEIGHT == 0:
+        return tir.floordiv(shape[dim] + (TILE_HEIGHT - 1), TILE_HEIGHT)
+    return tir.floordiv(shape[dim] + (block - 1), block) * (-(-block // TILE_HEIGHT))
+
+
+def layout_attribute(name: str) -> str:
+    """PrimFunc attribute that holds the layout of the tensor ``name``."""
+    return f"{ATTRIBUTE_PREFIX}{name}_layout"
+
+
+def tensor_layout(func: tir.PrimFunc, buffer: tir.Buffer) -> TensorLayout:
+    """The DRAM layout that ``infer_default_tt_shard`` chose for ``buffer``."""
+    return TensorLayout.from_attribute(func.attrs[layout_attribute(buffer.name)])

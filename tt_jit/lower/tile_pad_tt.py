@@ -1,0 +1,142 @@
+"""Make the lanes past the end of a buffer harmless where an operation would mix them in.
+
+Why: a 100-wide buffer occupies four tiles, 128 lanes. Element-wise work may leave anything in the last 28; a reduction over
+the row, or a gemm over K, would add it. Such an operand is copied first, with the identity in its padding lanes.
+
+Before::
+
+    reduce(S[0:64, 0:100], m, "max", 1, True)
+
+After::
+
+    for i, j in parallel(64, 128): S_padded[i, j] = if_then_else(j < 100, S[i, j], -inf)
+    reduce(S_padded[0:64, 0:128], m, "max", 1, True)
+    func_attr({"tt_padding_info": {"S": {"rows": 64, "cols": 100, "padded_rows": 64, "padded_cols": 128, "value": "-inf"}}})
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import tvm
+from tvm import tirx as tir
+
+from ..target import TILE_ELEMENTS, TILE_HEIGHT
+from .base import LoweringContext
+from .tensorize_reduce import REDUCTIONS
+from .tile_ir import (
+    Region,
+    TileCopy,
+    TileGemm,
+    TileReduce,
+    gemm_with,
+    leaves,
+    parallel,
+    parse,
+    region_call,
+    rewrite,
+    sequence,
+    whole,
+    with_span_of,
+)
+from .tile_layout import TileLayout, layouts_of, with_layouts
+
+PADDING_ATTRIBUTE = "tt_padding_info"
+
+
+def tile_pad_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
+    """Insert padded copies and attach ``tt_padding_info``."""
+    loaded = set()
+    written = set()
+    for stmt in leaves(func.body):
+        record = parse(stmt)
+        if isinstance(record, TileCopy) and record.source.is_global:
+            loaded.add(record.destination.buffer.name)
+        elif isinstance(record, TileCopy):
+            written.add(record.destination.buffer.name)
+        elif record is not None and hasattr(record, "store"):
+            written.add(record.store.buffer.name)
+    padder = _Padder(layouts=layouts_of(func), zero_padded=loaded - written)
+    body = rewrite(func.body, padder.leaf)
+    func = with_layouts(func.with_body(sequence([*map(tir.AllocBuffer, padder.buffers), body])), padder.layouts)
+    return func.with_attr(PADDING_ATTRIBUTE, padder.info)
+
+
+@dataclass(kw_only=True)
+class _Padder:
+    layouts: dict[str, TileLayout]
+    zero_padded: set[str]
+    buffers: list[tir.Buffer] = field(default_factory=list)
+    info: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
+        record = parse(stmt)
+        if isinstance(record, TileReduce) and record.kind in REDUCTIONS:
+            return self.reduce(record, stmt)
+        if isinstance(record, TileGemm):
+            return self.gemm(record, stmt)
+        return None
+
+    def reduce(self, record: TileReduce, stmt: tir.Stmt) -> tir.Stmt | None:
+        rank = len(record.source.buffer.shape)
+        axis = record.dim - rank
+        identity = REDUCTIONS[record.kind].identity
+        if rank > 1 and axis < -2 or not self.is_ragged(record.source, axis):
+            return None
+        work, padded = self.padded(record.source, axis, identity)
+        args = list(stmt.value.args)
+        args[0] = region_call(whole(padded), 1)
+        reduce = tir.Evaluate(tir.Call(stmt.value.dtype, stmt.value.op, args, stmt.value.annotations))
+        return sequence([with_span_of(work, stmt), with_span_of(reduce, stmt)])
+
+    def gemm(self, record: TileGemm, stmt: tir.Stmt) -> tir.Stmt | None:
+        before: list[tir.Stmt] = []
+        regions = {}
+        for side, axis in (("a", -2 if record.transpose_a else -1), ("b", -1 if record.transpose_b else -2)):
+            region = getattr(record, side)
+            if region.is_whole and region.buffer.name not in self.zero_padded and self.is_ragged(region, axis):
+                work, padded = self.padded(region, axis, 0.0)
+                before.append(with_span_of(work, stmt))
+                regions[side] = whole(padded)
+        if not before:
+            return None
+        return sequence([*before, gemm_with(stmt, replace(record, **regions))])
+
+    def is_ragged(self, region: Region, axis: int) -> bool:
+        layout = self.layouts[region.buffer.name]
+        if layout.kind == "scalar":
+            return False
+        if layout.kind == "flat":
+            return layout.cols % TILE_ELEMENTS != 0
+        along_cols = axis == -1 and layout.kind != "column"
+        return (layout.cols if along_cols else layout.rows) % TILE_HEIGHT != 0
+
+    def padded(self, region: Region, axis: int, identity: float) -> tuple[tir.Stmt, tir.Buffer]:
+        """(copy with the identity in the padding lanes, the padded buffer)."""
+        buffer, layout = region.buffer, self.layouts[region.buffer.name]
+        shape = [int(extent.value) for extent in buffer.shape]
+        size, unit = shape[axis], TILE_ELEMENTS if layout.kind == "flat" else TILE_HEIGHT
+        shape[axis] = -(-size // unit) * unit
+        name = f"{buffer.name}_padded"
+        number = 1
+        while name in self.layouts:
+            name, number = f"{buffer.name}_padded{number}", number + 1
+        padded = tir.decl_buffer(shape, buffer.dtype, name, scope="local.fragment")
+        self.buffers.append(padded)
+        along_cols = axis == -1 and layout.kind != "column"
+        changed = {"cols": shape[axis]} if along_cols else {"rows": shape[axis]}
+        self.layouts[name] = replace(layout, **changed)
+        self.info[buffer.name] = {
+            "rows": layout.rows,
+            "cols": layout.cols,
+            "padded_rows": self.layouts[name].rows,
+            "padded_cols": self.layouts[name].cols,
+            "value": str(identity),
+        }
+        variables = [tir.Var(f"i{d}", "int32") for d in range(len(shape))]
+        value = tir.Call(
+            buffer.dtype,
+            tvm.ir.Op.get("tirx.if_then_else"),
+            [variables[axis] < size, tir.BufferLoad(buffer, variables), tir.const(identity, buffer.dtype)],
+        )
+        return parallel(variables, shape, tir.BufferStore(padded, value, variables)), padded

@@ -1,0 +1,76 @@
+"""Check the tensorized program against the chip's rules before it is split, so that a compiler bug stops here.
+
+Checks: every tile statement is lowered; every circular buffer that is used is declared with a legal id; reserve and push, wait
+and pop name whole blocks that divide the ring; DST slots are within the limit.
+
+Before::
+
+    tt.pack_tile(5, C_local)
+
+After: an InternalError that names the call, or the attributes ``tt_ir_validated``, ``tt_num_device_calls``,
+``tt_num_loops``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tvm import tirx as tir
+
+from ..errors import InternalError
+from ..intrinsics import INTRINSICS
+from .base import LoweringContext
+from .memory_space_lower_tt import CircularBuffer, circular_buffers
+from .ops import device_name, is_device_call
+from .tile_ir import parse
+
+_RING_CALLS = ("cb_reserve_back", "cb_push_back", "cb_wait_front", "cb_pop_front")
+
+
+def verify_tt_ir(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
+    """Return ``func`` marked as validated, or raise InternalError."""
+    verifier = _Verifier(rings=circular_buffers(func), limit=context.target.dst_tiles_32bit)
+    for ring in verifier.rings.values():
+        if not 0 <= ring.id < context.target.max_circular_buffers:
+            raise InternalError(f"circular buffer {ring.name} has id {ring.id}")
+        if ring.pages % ring.tiles:
+            raise InternalError(f"circular buffer {ring.name}: {ring.pages} pages are not whole blocks of {ring.tiles}")
+    tir.stmt_functor.post_order_visit(func.body, verifier.visit)
+    func = func.with_attr("tt_ir_validated", True)
+    return func.with_attr("tt_num_device_calls", verifier.calls).with_attr("tt_num_loops", verifier.loops)
+
+
+@dataclass(kw_only=True)
+class _Verifier:
+    rings: dict[str, CircularBuffer]
+    limit: int
+    calls: int = 0
+    loops: int = 0
+    names: set[str] = field(default_factory=set)
+
+    def visit(self, node: object) -> None:
+        if isinstance(node, tir.For):
+            self.loops += 1
+            if node.kind == tir.ForKind.PARALLEL:
+                raise InternalError("a T.Parallel loop was left after tensorize_tt")
+        elif isinstance(node, tir.Evaluate):
+            if parse(node) is not None and not is_device_call(node.value):
+                raise InternalError(f"the tile operation {node.value.op.name} was left after tensorize_tt")
+        elif is_device_call(node):
+            self.calls += 1
+            self.check_call(node)
+
+    def check_call(self, call: tir.Call) -> None:
+        name = device_name(call)
+        if name in _RING_CALLS:
+            buffer, count = call.args
+            ring = self.rings.get(buffer.name)
+            if ring is None:
+                raise InternalError(f"{name} names {buffer.name}, which is no circular buffer")
+            if int(count.value) > ring.pages or ring.pages % int(count.value):
+                raise InternalError(f"{name}({ring.name}, {count}) does not divide its {ring.pages} pages")
+        intrinsic = INTRINSICS.get(name)
+        if intrinsic is not None and intrinsic.unit == "pack" and intrinsic.packs_to is not None:
+            slot = next(a for a in call.args if not isinstance(a, tir.StringImm))
+            if isinstance(slot, tir.IntImm) and int(slot.value) >= self.limit:
+                raise InternalError(f"{name} packs DST tile {slot}; the half holds {self.limit}")
