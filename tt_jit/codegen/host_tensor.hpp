@@ -58,11 +58,11 @@ struct SmallFloat {
         return sign * std::ldexp(significand, static_cast<int>(exponent) - bias() - mantissa_bits);
     }
 
-    // Rounds to nearest, ties to even.
+    // Rounds to nearest, ties to even; formats without infinities saturate, as torch's do.
     uint32_t encode(float value) const {
         const uint32_t sign = std::signbit(value) ? sign_bit() : 0;
         if (std::isnan(value)) return sign | not_a_number();
-        const uint32_t overflow = sign | (finite_only ? not_a_number() : infinity());
+        const uint32_t overflow = sign | (finite_only ? not_a_number() - 1 : infinity());
         if (std::isinf(value)) return overflow;
         if (value == 0.0f) return sign;
         const int exponent = std::max(std::ilogb(value), 1 - bias());
