@@ -1,6 +1,8 @@
-"""Every setting of tt_jit in one table: name, environment variable, type, default, meaning, and whether it changes generated code.
+"""Every setting of tt_jit in one table: name, environment variable, type, default, meaning, and whether it changes
+generated code.
 
-The environment is read once, when a setting is first used; afterwards the value lives here, so that a warm call reads no environment.
+The environment is read once, when a setting is first used; afterwards the value lives here, so that a warm call reads
+no environment.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ class ConfigError(TTJitError, ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One row of the table. `parse` takes the text of the environment variable; `check` takes a value set from Python."""
+    """One row of the table. `parse` takes the text of the variable; `check` takes a value set from Python."""
 
     name: str
     env: str
@@ -104,7 +106,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="`auto`, `emulator`, `ttnn`, `ttnn:N`",
         default="auto",
         default_text="`auto`",
-        help="Where kernels run. `auto` takes the chip (or Tenstorrent's simulator) when there is one and ttnn is installed, else the emulator.",
+        help="Where kernels run. `auto` takes the chip (or Tenstorrent's simulator) when there is one and ttnn is installed, "
+        "else the emulator.",
         in_key=False,
         parse=str,
         check=_is_device,
@@ -126,7 +129,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="`accurate`, `fast`",
         default="accurate",
         default_text="`accurate`",
-        help="`accurate` never computes less precisely than the kernel's dtypes; `fast` may use bfloat16 for float16 and approximate functions.",
+        help="`accurate` never computes less precisely than the kernel's dtypes; `fast` may use bfloat16 for float16 and "
+        "approximate functions.",
         in_key=True,
         parse=str,
         check=_one_of("accurate", "fast"),
@@ -137,7 +141,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="path",
         default=None,
         default_text="unset",
-        help="Write the IR after every pass to numbered files in this folder. Setting it compiles anew, whatever the cache holds.",
+        help="Write the IR after every pass to numbered files in this folder. Setting it compiles anew, whatever the cache "
+        "holds.",
         in_key=False,
         parse=str,
         check=_is_optional_path,
@@ -258,17 +263,18 @@ def _refuse(setting: Setting, source: str, value: object) -> NoReturn:
 
 def environment_table() -> str:
     """The text of docs/env_vars.md."""
-    rows = [
-        f"| `{setting.env}` | `config.{setting.name}` | {setting.type_name} | {setting.default_text} | {'yes' if setting.in_key else 'no'} | {setting.help} |"
-        for setting in SETTINGS
-    ]
+    rows = []
+    for setting in SETTINGS:
+        cells = (f"`{setting.env}`", f"`config.{setting.name}`", setting.type_name, setting.default_text)
+        rows.append(f"| {' | '.join(cells)} | {'yes' if setting.in_key else 'no'} | {setting.help} |")
     return "\n".join(
         [
             "# Settings",
             "",
-            "Every setting is an environment variable and an attribute of `tt_jit.config`. The environment is read once, when the setting is",
-            "first used. From Python: `tt_jit.config.verbose = True`, or for a while `with tt_jit.config.scope(target=\"blackhole\"): ...`.",
-            "A value that a setting cannot have is an error, never ignored. This page is written by `python docs/write_env_vars.py`.",
+            "Every setting is an environment variable and an attribute of `tt_jit.config`. The environment is read once,",
+            "when the setting is first used. From Python: `tt_jit.config.verbose = True`, or for a while",
+            '`with tt_jit.config.scope(target="blackhole"): ...`. A value that a setting cannot have is an error, never',
+            "ignored. This page is written by `python docs/write_env_vars.py`.",
             "",
             "| variable | attribute | values | default | part of the cache key | meaning |",
             "|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""Every error that a user of tt_jit can meet: one class per kind of mistake, each with what was found, what is needed and where."""
+"""Every error that a user of tt_jit can meet: one class per kind of mistake, with what was found, needed and where."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SourceLocation:
 
 
 class TTJitError(Exception):
-    """Base of all errors raised by tt_jit. `str()` gives the message, the place in the user's file and how to mend it."""
+    """Base of all errors of tt_jit. `str()` gives the message, the place in the user's file and how to mend it."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class L1OverflowError(TTJitError):
 
 
 class ArgumentError(TTJitError, TypeError, ValueError):
-    """A call argument is missing, superfluous or of the wrong kind. Also a TypeError and a ValueError, as TileLang users catch those."""
+    """A wrong call argument. Also a TypeError and a ValueError, because that is what TileLang users catch."""
 
     def __init__(
         self,
@@ -217,4 +217,9 @@ class InternalError(TTJitError):
         location: SourceLocation | None = None,
         at: Any = None,
     ) -> None:
-        super().__init__(message, hint=hint or "this is a defect of tt_jit; please report it with the kernel", location=location, at=at)
+        super().__init__(
+            message,
+            hint=hint or "this is a defect of tt_jit; please report it with the kernel",
+            location=location,
+            at=at,
+        )

@@ -1,0 +1,1 @@
+"""What makes two kernels the same, and where compiled kernels are kept."""

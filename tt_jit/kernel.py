@@ -1,0 +1,329 @@
+"""A compiled kernel as users hold it: call it, read its sources, measure it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .binding import bind_arguments
+from .build import Compiled
+from .errors import ArgumentError, UnsupportedError
+from .signature import CheckedCall, KernelSignature, Parameter, argument_key, check_arguments, check_scalar
+
+if TYPE_CHECKING:
+    from tvm import tirx
+
+    from .artifact import Artifact
+    from .plan import Plan
+    from .profiler import Profiler
+    from .runtime.base import Device
+    from .target import Target
+
+ROLES = ("reader", "compute", "writer")
+# A kernel that is called with ever new sizes keeps this many checked combinations.
+_MAX_LAUNCHERS = 1024
+
+Launcher = Callable[[Sequence[Any]], Any]
+
+
+class Kernel:
+    """A kernel compiled for one device. A call takes the inputs and returns the outputs named in `out_idx`."""
+
+    def __init__(
+        self, *, signature: KernelSignature, compiled: Compiled, prim_func: tirx.PrimFunc | None = None
+    ) -> None:
+        self.signature = signature
+        self.latency: float | None = None
+        self.config: dict[str, Any] | None = None
+        self.ref_latency: float | None = None
+        self._compiled = compiled
+        self._prim_func = prim_func
+        self._launchers: dict[tuple[Any, ...], Launcher] = {}
+        symbols: set[str] = set()
+        for parameter in signature.parameters:
+            symbols.update(*(size.names for size in (*parameter.shape, *(parameter.strides or ()))))
+        # Scalars whose values are sizes of tensors belong to what is checked.
+        self._size_scalars = [
+            index for index, p in enumerate(signature.inputs) if p.kind == "scalar" and p.name in symbols
+        ]
+
+    def __repr__(self) -> str:
+        return f"<tt_jit.Kernel {self.signature.describe()} for {self.target.arch}>"
+
+    # Calling.
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the kernel; returns one output, a list of several, or None where the kernel writes into its arguments."""
+        values = args if not kwargs and len(args) == self._input_count else bind_arguments(self.signature, args, kwargs)
+        try:
+            launcher = self._launchers.get(self._key(values))
+        except RuntimeError:
+            # A tensor without strides: the check says which.
+            launcher = None
+        if launcher is None:
+            launcher = self.launcher(values)
+        return launcher(values)
+
+    @cached_property
+    def _input_count(self) -> int:
+        return len(self.signature.inputs)
+
+    def _key(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        key = argument_key(values)
+        return (*key, *(values[index] for index in self._size_scalars)) if self._size_scalars else key
+
+    @property
+    def checks_scalar_values(self) -> bool:
+        """Whether the check of the arguments depends on the values of scalars, not only on their types."""
+        return bool(self._size_scalars)
+
+    def launcher(self, values: Sequence[Any]) -> Launcher:
+        """Check the arguments and return what launches all calls that look like this one."""
+        checked = check_arguments(self.signature, values)
+        launcher = _make_launcher(self.signature, checked, self._compiled.load().launch)
+        if len(self._launchers) >= _MAX_LAUNCHERS:
+            self._launchers.clear()
+        self._launchers[self._key(values)] = launcher
+        return launcher
+
+    def load(self) -> Kernel:
+        """Build the binaries now instead of at the first call."""
+        self._compiled.load()
+        return self
+
+    # What it is made of.
+
+    @property
+    def prim_func(self) -> tirx.PrimFunc:
+        """The traced TIR."""
+        if self._prim_func is None:
+            from .trace import from_json
+
+            self._prim_func = from_json(self._compiled.prim_func_json)
+        return self._prim_func
+
+    @property
+    def params(self) -> list[Any]:
+        """TileLang's KernelParam for each parameter."""
+        from tilelang.engine.param import KernelParam
+
+        func = self.prim_func
+        return [
+            KernelParam.from_buffer(func.buffer_map[var]) if var in func.buffer_map else KernelParam.from_var(var)
+            for var in func.params
+        ]
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters as tt_jit checks them."""
+        return self.signature.parameters
+
+    @property
+    def out_idx(self) -> list[int]:
+        """The parameters that a call returns, as indices from 0."""
+        return list(self.signature.out_idx)
+
+    @property
+    def artifact(self) -> Artifact:
+        return self._compiled.artifact
+
+    @property
+    def plan(self) -> Plan:
+        """tt.plan.json, parsed."""
+        return self._compiled.artifact.plan
+
+    @property
+    def artifact_dir(self) -> Path:
+        """The folder of the cache entry: kernels, plan, IR per pass, binaries."""
+        return self._compiled.directory
+
+    @property
+    def device(self) -> Device:
+        return self._compiled.device
+
+    @property
+    def target(self) -> Target:
+        return self._compiled.device.target
+
+    # Sources.
+
+    def get_kernel_source(self, role: str | bool | None = None, kernel_only: bool = True) -> str:
+        """The generated C++ of one role ("reader", "compute", "writer"), or of all of them."""
+        if isinstance(role, bool):
+            # TileLang's only parameter is kernel_only.
+            role, kernel_only = None, role
+        files = self.artifact.files
+        names = [name for name in files if name.endswith(".cpp") and Path(name).stem in ROLES]
+        names.sort(key=lambda name: (Path(name).parent.as_posix(), ROLES.index(Path(name).stem)))
+        if role is not None:
+            if role not in ROLES:
+                raise ArgumentError(
+                    f"unknown role {role!r}", parameter="role", got=repr(role), needed=" or ".join(ROLES)
+                )
+            names = [name for name in names if Path(name).stem == role]
+            if len(names) == 1:
+                return files[names[0]]
+        elif not kernel_only:
+            names += [name for name in files if Path(name).name == "main.cpp"]
+        return "\n".join(f"// ===== {name} =====\n{files[name]}" for name in names)
+
+    def get_host_source(self) -> str:
+        """main.cpp: the host program that runs the kernel on TT-Metalium."""
+        return self.artifact.files.get("main.cpp", "")
+
+    @property
+    def kernel_source(self) -> str:
+        return self.get_kernel_source()
+
+    @property
+    def host_source(self) -> str:
+        return self.get_host_source()
+
+    def show_source(self, which: str = "kernel") -> None:
+        """Print sources: "kernel" (all roles), "host", "both", or one role."""
+        if which not in ("kernel", "host", "both", *ROLES):
+            raise ArgumentError(
+                f"unknown choice {which!r}",
+                parameter="which",
+                got=repr(which),
+                needed="kernel, host, both, reader, compute or writer",
+            )
+        parts = []
+        if which in ROLES:
+            parts.append(self.get_kernel_source(which))
+        if which in ("kernel", "both"):
+            parts.append(self.get_kernel_source())
+        if which in ("host", "both"):
+            parts.append(f"// ===== main.cpp =====\n{self.get_host_source()}")
+        sys.stdout.write("\n".join(parts) + "\n")
+
+    def print_source_code(self, which: str = "kernel", file: str | None = None) -> None:
+        """TileLang's old name of show_source and export_sources."""
+        if file is not None:
+            self.export_sources(kernel_path=file)
+        else:
+            self.show_source(which)
+
+    def export_sources(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        host_path: str | os.PathLike[str] | None = None,
+        *,
+        kernel_path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Write a project that builds and runs the kernel into `directory`; or, as in TileLang, single files.
+
+        `kernel_path` gets all kernels in one file, `host_path` the host program. A first argument that ends like a
+        C++ file is taken for `kernel_path`, because that is what TileLang's first argument is.
+        """
+        if (
+            directory is not None
+            and kernel_path is None
+            and Path(directory).suffix in (".cpp", ".cc", ".c", ".cu", ".h")
+        ):
+            directory, kernel_path = None, directory
+        if directory is None and kernel_path is None and host_path is None:
+            raise ArgumentError(
+                "export_sources needs to know where to write",
+                needed="a directory, kernel_path= or host_path=",
+                hint='kernel.export_sources("my_kernel") writes a whole project',
+            )
+        if directory is not None:
+            _write_project(self.artifact, Path(directory))
+        for path, text in ((kernel_path, self.get_kernel_source), (host_path, self.get_host_source)):
+            if path is not None:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                Path(path).write_text(text())
+
+    def export_library(self, kernel_file: str) -> None:
+        """TileLang's export of one shared library; there is none here."""
+        raise UnsupportedError(
+            "a kernel for Tenstorrent chips is no shared library",
+            category="by_design",
+            hint="kernel.export_sources(directory) writes a project that builds and runs it",
+        )
+
+    def show_ptx(self) -> None:
+        raise UnsupportedError(
+            "PTX exists on CUDA only", category="gpu_only", hint="kernel.show_source() prints the C++"
+        )
+
+    show_sass = show_ptx
+
+    # Measuring.
+
+    def get_profiler(self, tensor_supply_type: Any = None) -> Profiler:
+        """A profiler with `do_bench`, `assert_allclose` and `run_once`."""
+        from .profiler import Profiler
+
+        return Profiler(self, tensor_supply_type)
+
+    def run_once(self, func: Callable[..., Any] | None = None) -> Any:
+        """Run the kernel (or `func`) on made-up inputs."""
+        return self.get_profiler().run_once(func)
+
+    def update_tuner_result(self, latency: float, config: dict[str, Any], ref_latency: float | None) -> Kernel:
+        """Note what tuning measured for this kernel."""
+        self.latency, self.config, self.ref_latency = latency, config, ref_latency
+        return self
+
+    def get_tuner_result(self) -> dict[str, Any]:
+        """`latency`, `config` and `ref_latency` as tuning measured them."""
+        if self.latency is None:
+            raise ArgumentError(
+                "this kernel was not tuned", hint="tuning results exist on kernels that an autotuner returned"
+            )
+        return {"latency": self.latency, "config": self.config, "ref_latency": self.ref_latency}
+
+
+def _make_launcher(signature: KernelSignature, checked: CheckedCall, launch: Callable[..., None]) -> Launcher:
+    """A closure that allocates the outputs, sorts the arguments and launches; everything else is decided here."""
+    inputs = signature.inputs
+    # The values of a call are followed by the allocated outputs; these are the places of the launch's arguments
+    # among them.
+    places = {index: len(inputs) + number for number, index in enumerate(signature.out_idx)}
+    free = iter(range(len(inputs)))
+    order = [places[index] if index in places else next(free) for index in range(len(signature.parameters))]
+    kinds = [parameter.kind for parameter in signature.parameters]
+    tensors = _picker([place for place, kind in zip(order, kinds, strict=True) if kind != "scalar"])
+    scalars = _picker([place for place, kind in zip(order, kinds, strict=True) if kind == "scalar"])
+    ranged = [(place, parameter) for place, parameter in enumerate(inputs) if parameter.kind == "scalar"]
+    outputs, device, empty, name = checked.outputs, checked.device, torch.empty, signature.name
+
+    def launch_in_place(values: Sequence[Any]) -> None:
+        for place, parameter in ranged:
+            check_scalar(name, parameter, values[place])
+        launch(tensors(values), scalars(values))
+
+    def launch_and_return(values: Sequence[Any]) -> Any:
+        for place, parameter in ranged:
+            check_scalar(name, parameter, values[place])
+        made = [empty(output.shape, dtype=output.dtype, device=device) for output in outputs]
+        pool = (*values, *made)
+        launch(tensors(pool), scalars(pool))
+        return made if len(made) > 1 else made[0]
+
+    return launch_and_return if outputs else launch_in_place
+
+
+def _picker(places: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    if not places:
+        return lambda values: ()
+    if len(places) == 1:
+        (place,) = places
+        return lambda values: (values[place],)
+    return itemgetter(*places)
+
+
+def _write_project(artifact: Artifact, directory: Path) -> None:
+    for name, text in artifact.files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
