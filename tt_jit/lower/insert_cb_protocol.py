@@ -236,8 +236,9 @@ class _LoadGroup:
             result += [with_span_of(protocol.call("cb_reserve_back", b.name), stmt) for b, _ in accesses.writes]
             result.append(stmt)
         if self.loads:
-            result.append(do("noc_async_read_barrier"))
-        result += [protocol.call("cb_push_back", name) for name in names]
+            last, _ = self.loads[-1]
+            result.append(with_span_of(do("noc_async_read_barrier"), last))
+            result += [with_span_of(protocol.call("cb_push_back", name), last) for name in names]
         self.loads = []
         return result
 

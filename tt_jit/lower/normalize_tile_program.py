@@ -143,7 +143,7 @@ class _Normalizer:
             for loop, var in zip(reversed(loops), reversed(variables), strict=True):
                 low, extent = self.expression(loop.min, binds), self.expression(loop.extent, binds)
                 nest = tir.For(var, low, extent, tir.ForKind.PARALLEL, nest)
-            results.append(with_span_of(nest, stmt))
+            results.append(with_span_of(with_span_of(nest, store), stmt))
         return sequence(results)
 
     def expression(self, expr: tir.PrimExpr, binds: dict[tir.Var, tir.PrimExpr]) -> tir.PrimExpr:

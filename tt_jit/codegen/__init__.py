@@ -1,0 +1,1 @@
+"""From role programs to C++ text and the plan; decides nothing."""

@@ -1,0 +1,73 @@
+"""Small C++ functions that generated kernels carry when they use them."""
+
+from __future__ import annotations
+
+FILL_ZERO_TILE = """\
+// Tiles past the end of a tensor read as zero.
+inline void fill_zero_tile(uint32_t l1_address, uint32_t bytes) {
+    auto words = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(l1_address);
+    for (uint32_t word = 0; word < bytes / 4; ++word) {
+        words[word] = 0;
+    }
+}
+"""
+
+FILL_INDEX_TILE = """\
+// Writes the row (or column) number of every lane of a 32x32 Float32 tile, in face order.
+inline void fill_index_tile(uint32_t l1_address, bool rows) {
+    auto lanes = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(l1_address);
+    for (uint32_t face = 0; face < 4; ++face) {
+        for (uint32_t lane = 0; lane < 256; ++lane) {
+            const uint32_t row = (face / 2) * 16 + lane / 16;
+            const uint32_t col = (face % 2) * 16 + lane % 16;
+            lanes[face * 256 + lane] = float_bits(rows ? row : col);
+        }
+    }
+}
+"""
+
+FLOAT_BITS = """\
+// IEEE-754 bits of an integer (exact up to 2^24), without floating-point instructions.
+inline uint32_t float_bits(int32_t value) {
+    if (value == 0) {
+        return 0;
+    }
+    const uint32_t sign = value < 0 ? 0x80000000u : 0u;
+    const uint32_t magnitude = value < 0 ? 0u - static_cast<uint32_t>(value) : static_cast<uint32_t>(value);
+    uint32_t exponent = 0;
+    while (exponent < 31 && (magnitude >> (exponent + 1)) != 0) {
+        ++exponent;
+    }
+    const uint32_t mantissa = exponent <= 23 ? magnitude << (23 - exponent) : magnitude >> (exponent - 23);
+    return sign | ((exponent + 127) << 23) | (mantissa & 0x007fffffu);
+}
+"""
+
+FLOOR_DIV = """\
+inline int32_t floor_div(int32_t a, int32_t b) {
+    const int32_t quotient = a / b;
+    return (a % b != 0 && (a < 0) != (b < 0)) ? quotient - 1 : quotient;
+}
+"""
+
+FLOOR_MOD = """\
+inline int32_t floor_mod(int32_t a, int32_t b) {
+    const int32_t rest = a % b;
+    return (rest != 0 && (rest < 0) != (b < 0)) ? rest + b : rest;
+}
+"""
+
+HELPERS = {
+    "float_bits": FLOAT_BITS,
+    "floor_div": FLOOR_DIV,
+    "floor_mod": FLOOR_MOD,
+    "fill_zero_tile": FILL_ZERO_TILE,
+    "fill_index_tile": FILL_INDEX_TILE,
+}
+_NEEDS = {"fill_index_tile": ("float_bits",)}
+
+
+def helper_text(used: set[str]) -> str:
+    """Definitions of the helpers in ``used`` and of what they need, in a fixed order."""
+    wanted = set(used) | {other for name in used for other in _NEEDS.get(name, ())}
+    return "\n".join(text for name, text in HELPERS.items() if name in wanted)

@@ -1,0 +1,264 @@
+"""Role programs as C++ kernels: a printer over TIR.
+
+The text follows the IR statement by statement. User source lines appear as comments in front of what they became; names come
+from the user's variables; includes are those of the calls that occur.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import tilelang.ir as tilelang_ir
+from tvm import tirx as tir
+
+from ..data_format import global_format
+from ..errors import InternalError
+from ..intrinsics import INTRINSICS
+from ..lower.accesses import COMPUTE
+from ..lower.memory_space_lower_tt import circular_buffers
+from ..lower.ops import device_name, is_device_call
+from .cpp_expressions import ExpressionPrinter, has_negative
+from .helpers import HELPERS, helper_text
+
+_RESERVED = frozenset(
+    "auto bool break case char class const continue default delete do double else enum false float for goto if inline int "
+    "long namespace new operator private public register return short signed sizeof static struct switch template this true "
+    "typedef union unsigned using void volatile while".split()
+)
+_INDENT = "    "
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelText:
+    """The C++ of one role and the arguments it expects, in order."""
+
+    text: str
+    core_arguments: tuple[str, ...]
+    common_arguments: tuple[str, ...]
+    tensors: tuple[str, ...]
+
+
+def print_kernel(func: tir.PrimFunc, title: str) -> KernelText:
+    """The C++ text of a role function that ``split_roles`` made."""
+    return _KernelPrinter(func=func, title=title).kernel()
+
+
+@dataclass(kw_only=True)
+class _KernelPrinter:
+    func: tir.PrimFunc
+    title: str
+    lines: list[str] = field(default_factory=list)
+    depth: int = 1
+    names: dict[tir.Var, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    helpers: set[str] = field(default_factory=set)
+    headers: set[str] = field(default_factory=set)
+    comment: tuple[str, int] | None = None
+
+    def __post_init__(self) -> None:
+        self.role = str(self.func.attrs["tt_role"])
+        self.rings = circular_buffers(self.func)
+        self.used_rings: set[str] = set()
+        self.tensors = {b.data: b for b in self.func.buffer_map.values()}
+        self.signed = has_negative(self.func.body)
+        self.integer = "int32_t" if self.signed else "uint32_t"
+        self.printer = ExpressionPrinter(name_of=self.name, call_text=self.call, signed=self.signed)
+
+    # ---- whole kernel ----------------------------------------------------------------------------------------------
+
+    def kernel(self) -> KernelText:
+        core = tuple(str(name) for name in self.func.attrs["tt_core_arguments"])
+        common_variables = tuple(str(name) for name in self.func.attrs["tt_common_arguments"])
+        tensors = tuple(str(name) for name in self.func.attrs["tt_tensors"])
+        common = (*(f"{name}_address" for name in tensors), *common_variables)
+        self.taken.update((*core, *common, *tensors))
+        for variable in self.free_variables((*core, *common_variables)):
+            self.names[variable] = variable.name
+        self.statement(self.func.body)
+        prologue = [*self.arguments(core, common, common_variables), *self.ring_constants(), *self.accessors(tensors)]
+        body = "\n".join([*prologue, *self.lines])
+        helpers = helper_text(self.helpers)
+        text = (
+            f"// {self.title}\n"
+            + "".join(f"#include {header}\n" for header in self.includes())
+            + (f"\n{helpers}" if helpers else "")
+            + f"\nvoid kernel_main() {{\n{body}\n}}\n"
+        )
+        return KernelText(text=text, core_arguments=core, common_arguments=common, tensors=tensors)
+
+    def includes(self) -> list[str]:
+        return ["<cstdint>", *(f'"{header}"' for header in sorted(self.headers))]
+
+    def arguments(self, core: tuple[str, ...], common: tuple[str, ...], variables: tuple[str, ...]) -> list[str]:
+        lines = []
+        dtypes = {p.name: p.dtype for p in self.func.params}
+        for position, name in enumerate(core):
+            lines.append(f"const {self.integer} {name} = get_arg_val<uint32_t>({position});")
+        for position, name in enumerate(common):
+            is_bits = name not in variables or dtypes.get(name, "int32").startswith(("float", "bfloat"))
+            kind = "uint32_t" if is_bits else self.integer
+            lines.append(f"const {kind} {name} = get_common_arg_val<uint32_t>({position});")
+        if lines:
+            self.headers.add("api/compute/common.h" if self.role == COMPUTE else "api/dataflow/dataflow_api.h")
+        return [_INDENT + line for line in lines]
+
+    def ring_constants(self) -> list[str]:
+        used = sorted(self.used_rings, key=lambda name: self.rings[name].id)
+        return [f"{_INDENT}constexpr uint32_t {self.ring_name(name)} = {self.rings[name].id};" for name in used]
+
+    def accessors(self, tensors: tuple[str, ...]) -> list[str]:
+        lines, offset = [], "0"
+        for name in tensors:
+            page = global_format(next(b.dtype for b in self.tensors.values() if b.name == name)).tile_bytes
+            lines.append(f"constexpr auto {name}_args = TensorAccessorArgs<{offset}>();")
+            lines.append(f"const auto {name} = TensorAccessor({name}_args, {name}_address, {page});")
+            offset = f"{name}_args.next_compile_time_args_offset()"
+        if lines:
+            self.headers.add("api/tensor/tensor_accessor.h")
+        return [_INDENT + line for line in lines] + ([""] if lines else [])
+
+    def free_variables(self, wanted: tuple[str, ...]) -> list[tir.Var]:
+        found: dict[tir.Var, None] = {}
+
+        def visit(node: object) -> None:
+            if isinstance(node, tir.Var) and node.name in wanted and node not in self.tensors:
+                found.setdefault(node)
+
+        tir.stmt_functor.post_order_visit(self.func.body, visit)
+        return list(found)
+
+    # ---- names -----------------------------------------------------------------------------------------------------
+
+    def name(self, variable: tir.Var) -> str:
+        if variable in self.names:
+            return self.names[variable]
+        if variable in self.tensors:
+            return self.tensors[variable].name
+        if variable.name in self.rings:
+            self.used_rings.add(variable.name)
+            return self.ring_name(variable.name)
+        raise InternalError(f"the variable {variable.name} is used before its definition in the {self.role} kernel")
+
+    @staticmethod
+    def ring_name(name: str) -> str:
+        return f"cb_{name}"
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """A brace-delimited region: names declared inside are free again afterwards."""
+        taken = set(self.taken)
+        self.depth += 1
+        yield
+        self.depth -= 1
+        self.taken = taken
+
+    def declare(self, variable: tir.Var) -> str:
+        base = variable.name if variable.name not in _RESERVED else f"{variable.name}_"
+        name, number = base, 1
+        while name in self.taken:
+            name, number = f"{base}_{number}", number + 1
+        self.taken.add(name)
+        self.names[variable] = name
+        return name
+
+    # ---- statements ------------------------------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        self.lines.append(_INDENT * self.depth + text if text else "")
+
+    def statement(self, stmt: tir.Stmt) -> None:
+        if isinstance(stmt, tir.SeqStmt):
+            for child in stmt.seq:
+                self.statement(child)
+            return
+        self.source_line(stmt)
+        if isinstance(stmt, tir.For):
+            self.loop(stmt)
+        elif isinstance(stmt, tir.IfThenElse):
+            self.branch(stmt)
+        elif isinstance(stmt, tir.While):
+            self.line(f"while ({self.printer.text(stmt.condition)}) {{")
+            with self.scope():
+                self.statement(stmt.body)
+            self.line("}")
+        elif isinstance(stmt, tir.Bind):
+            value = self.printer.text(stmt.value)
+            is_address = is_device_call(stmt.value)
+            self.line(f"const {'uint32_t' if is_address else self.integer} {self.declare(stmt.var)} = {value};")
+        elif isinstance(stmt, tir.Evaluate):
+            self.line(f"{self.printer.text(stmt.value)};")
+        else:
+            raise InternalError(f"no C++ form for a {type(stmt).__name__} statement")
+
+    def source_line(self, stmt: tir.Stmt) -> None:
+        """The user's line as a comment, when it differs from the line of the statement before."""
+        span = tilelang_ir.get_stmt_span(stmt)
+        if span is None:
+            return
+        place = (str(span.source_name.name), int(span.line))
+        if place == self.comment:
+            return
+        self.comment = place
+        text = linecache.getline(*place).strip()
+        if text and not text.startswith("with "):
+            if self.lines and not self.lines[-1].endswith("{"):
+                self.line("")
+            self.line(f"// {text}")
+
+    def loop(self, stmt: tir.For) -> None:
+        low = self.printer.text(stmt.min)
+        end = stmt.extent if low == "0" else stmt.min + stmt.extent
+        limit = self.printer.text(end, 9)
+        with self.scope():
+            name = self.declare(stmt.loop_var)
+            self.depth -= 1
+            self.line(f"for ({self.integer} {name} = {low}; {name} < {limit}; ++{name}) {{")
+            self.depth += 1
+            self.statement(stmt.body)
+        self.line("}")
+
+    def branch(self, stmt: tir.IfThenElse) -> None:
+        self.line(f"if ({self.printer.text(stmt.condition)}) {{")
+        with self.scope():
+            self.statement(stmt.then_case)
+        if stmt.else_case is not None:
+            self.line("} else {")
+            with self.scope():
+                self.statement(stmt.else_case)
+        self.line("}")
+
+    # ---- calls -----------------------------------------------------------------------------------------------------
+
+    def call(self, call: tir.Call) -> str:
+        """A device call, or a call of a helper that the kernel then carries."""
+        if not is_device_call(call):
+            raise InternalError(f"no C++ form for the call {call}")
+        name = device_name(call)
+        if name in HELPERS:
+            return self.helper_call(name, call)
+        self.headers.add(self.header_of(name))
+        template = [str(a.value) for a in call.args if isinstance(a, tir.StringImm)]
+        arguments = [self.printer.text(a) for a in call.args if not isinstance(a, tir.StringImm)]
+        brackets = f"<{', '.join(template)}>" if template else ""
+        return f"{name}{brackets}({', '.join(arguments)})"
+
+    def helper_call(self, name: str, call: tir.Call) -> str:
+        self.helpers.add(name)
+        if name == "fill_index_tile":
+            ring = self.printer.text(call.args[0])
+            return f"fill_index_tile(get_write_ptr({ring}), {'true' if str(call.args[1].value) == 'row' else 'false'})"
+        return f"{name}({', '.join(self.printer.text(a) for a in call.args)})"
+
+    def header_of(self, name: str) -> str:
+        """The header that declares ``name`` (an init is declared beside its operation)."""
+        if self.role != COMPUTE:
+            return "api/dataflow/dataflow_api.h"
+        if name in INTRINSICS:
+            return INTRINSICS[name].header
+        for intrinsic in INTRINSICS.values():
+            if intrinsic.init is not None and intrinsic.init.name == name:
+                return intrinsic.header
+        raise InternalError(f"{name} is not in the table of intrinsics")

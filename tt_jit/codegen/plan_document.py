@@ -1,0 +1,175 @@
+"""The plan of a lowered module: what a host must know to launch its kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tvm
+from tvm import tirx as tir
+
+from ..data_format import global_format
+from ..errors import InternalError
+from ..lower.accesses import ROLES
+from ..lower.base import LoweringContext
+from ..lower.grid_to_persistent_tt import WORK_COUNT, WORK_START
+from ..lower.memory_space_lower_tt import circular_buffers
+from ..lower.ops import device_name, is_device_call
+from ..lower.tensor_layout import layout_attribute, tensor_layout
+from .cpp_expressions import ExpressionPrinter
+from .kernels import KernelText
+
+
+def plan_document(
+    name: str, module: tvm.IRModule, kernels: Mapping[str, KernelText], context: LoweringContext
+) -> dict[str, object]:
+    """The JSON document of ``tt.plan.json`` (version 1) for the role functions of ``module``."""
+    functions = {str(func.attrs["tt_role"]): func for func in module.functions.values()}
+    func = next(iter(functions.values()))
+    access = _tensor_access(functions)
+    return {
+        "version": 1,
+        "name": name,
+        "target": context.target.arch,
+        "grid": list(context.target.grid),
+        "symbols": _symbols(func),
+        "scalars": [
+            {"name": param.name, "param_index": index, "dtype": str(param.dtype)}
+            for index, param in enumerate(func.params)
+            if param not in func.buffer_map
+        ],
+        "tensors": _tensors(func, access),
+        "programs": [_program(name, func, kernels, context)],
+    }
+
+
+def _symbols(func: tir.PrimFunc) -> list[dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
+    for param in func.params:
+        buffer = func.buffer_map[param] if param in func.buffer_map else None
+        for dim, extent in enumerate(buffer.shape if buffer is not None else ()):
+            if isinstance(extent, tir.Var):
+                found.setdefault(extent.name, {"name": extent.name, "param": buffer.name, "dim": dim})
+    return list(found.values())
+
+
+def _tensors(func: tir.PrimFunc, access: Mapping[str, str]) -> list[dict[str, object]]:
+    records = []
+    for index, param in enumerate(func.params):
+        if param not in func.buffer_map:
+            continue
+        buffer = func.buffer_map[param]
+        fmt = global_format(str(buffer.dtype))
+        record: dict[str, object] = {
+            "name": buffer.name,
+            "param_index": index,
+            "dtype": str(buffer.dtype),
+            "format": fmt.name if fmt is not None else "Float32",
+            "access": access.get(buffer.name, "none"),
+            "shape": [_size(extent) for extent in buffer.shape],
+            "layout": _layout(func, buffer),
+        }
+        records.append(record)
+    return records
+
+
+def _layout(func: tir.PrimFunc, buffer: tir.Buffer) -> dict[str, object]:
+    if layout_attribute(buffer.name) not in func.attrs:
+        return {"kind": "row_major", "page_dims": min(1, len(buffer.shape))}
+    document = tensor_layout(func, buffer).to_attribute()
+    return {key: None if value == -1 else value for key, value in document.items()}
+
+
+def _tensor_access(functions: Mapping[str, tir.PrimFunc]) -> dict[str, str]:
+    """``read``, ``write`` or ``read_write`` for every tensor that a kernel touches."""
+    reads: set[str] = set()
+    writes: set[str] = set()
+
+    def visit(node: object) -> None:
+        if is_device_call(node) and device_name(node) in ("noc_async_read_page", "noc_async_write_page"):
+            (reads if device_name(node) == "noc_async_read_page" else writes).add(node.args[1].name)
+
+    names = {}
+    for func in functions.values():
+        tir.stmt_functor.post_order_visit(func.body, visit)
+        names.update({b.data.name: b.name for b in func.buffer_map.values()})
+    result = {}
+    for data_name in reads | writes:
+        kind = "read_write" if data_name in reads & writes else ("read" if data_name in reads else "write")
+        result[names[data_name]] = kind
+    return result
+
+
+def _size(extent: tir.PrimExpr) -> int | str:
+    return int(extent.value) if isinstance(extent, tir.IntImm) else expression_text(extent)
+
+
+def expression_text(expr: tir.PrimExpr) -> str:
+    """A TIR integer expression in the plan's expression language."""
+
+    def no_call(call: tir.Call) -> str:
+        raise InternalError(f"the call {call} cannot be part of the plan")
+
+    return _PlanExpressions(name_of=lambda v: v.name, call_text=no_call, signed=False).text(expr)
+
+
+class _PlanExpressions(ExpressionPrinter):
+    def render(self, expr: tir.PrimExpr) -> tuple[str, int]:
+        if isinstance(expr, (tir.Min, tir.Max)):
+            return f"{type(expr).__name__.lower()}({self.text(expr.a)}, {self.text(expr.b)})", 13
+        return super().render(expr)
+
+
+def _program(
+    name: str, func: tir.PrimFunc, kernels: Mapping[str, KernelText], context: LoweringContext
+) -> dict[str, object]:
+    total = func.attrs["tt_num_tiles"]
+    return {
+        "name": name,
+        "kernels": [_kernel(role, func, kernels[role]) for role in ROLES if role in kernels],
+        "circular_buffers": [
+            {
+                "id": ring.id,
+                "name": ring.name,
+                "format": ring.format,
+                "page_size": ring.page_size,
+                "pages": ring.pages,
+                "unpack_to_dest_fp32": ring.unpack_to_dest_fp32,
+                "alias_of": None,
+            }
+            for ring in circular_buffers(func).values()
+        ],
+        "semaphores": [],
+        "compute_config": {
+            "math_fidelity": "HiFi4",
+            "fp32_dest_acc_en": True,
+            "dst_full_sync_en": False,
+            "math_approx_mode": False,
+        },
+        "work": {"total": _size(total) if isinstance(total, tir.PrimExpr) else int(total), "max_cores": _cores(func)},
+    }
+
+
+def _cores(func: tir.PrimFunc) -> int:
+    """Number of cores in ``tt_core_ranges``."""
+    return sum((int(x1) - int(x0) + 1) * (int(y1) - int(y0) + 1) for x0, y0, x1, y1 in func.attrs["tt_core_ranges"])
+
+
+def _kernel(role: str, func: tir.PrimFunc, kernel: KernelText) -> dict[str, object]:
+    tensors = {f"{name}_address": name for name in kernel.tensors}
+    scalars = {param.name for param in func.params if param not in func.buffer_map}
+    common: list[dict[str, object]] = []
+    for argument in kernel.common_arguments:
+        if argument in tensors:
+            common.append({"name": argument, "kind": "address", "tensor": tensors[argument]})
+        elif argument in scalars:
+            common.append({"name": argument, "kind": "scalar", "scalar": argument})
+        else:
+            common.append({"name": argument, "kind": "expr", "value": argument})
+    kinds = {WORK_START: "work_start", WORK_COUNT: "work_count"}
+    return {
+        "role": role,
+        "file": f"{role}.cpp",
+        "compile_time_args": [{"tensor_accessor": name} for name in kernel.tensors],
+        "common_args": common,
+        "core_args": [{"name": argument, "kind": kinds[argument]} for argument in kernel.core_arguments],
+    }
