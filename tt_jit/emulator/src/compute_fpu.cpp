@@ -43,8 +43,8 @@ void multiply_block(std::uint32_t in0, std::uint32_t in1, std::uint32_t tile0, s
                     const MatmulBlock& block, std::uint32_t line) {
     const ComputeConfig& config = state().config;
     const std::uint32_t passes = config.exact_matmul ? 4 : config.math_fidelity;
-    static thread_local MatmulOperand left;
-    static thread_local MatmulOperand right[kMaxDstTiles];
+    MatmulOperand left;
+    MatmulOperand right[kMaxDstTiles];
     for (std::uint32_t c = 0; c < block.columns; ++c) {
         Tile& source = right[c].part[0];
         load_source(in1, tile1 + c, source, line);

@@ -40,7 +40,7 @@ std::uint32_t stored(float value, bool fp32_dest) {
 void multiply_row(const std::uint32_t* left, const Tile& right, std::uint32_t face, const ReduceSettings& settings, Row& dst) {
     const std::uint32_t* rows = right.u + face * face_elements;
     if (settings.exact) {
-        static thread_local Tile one_row, one_face, sum;
+        Tile one_row, one_face, sum;
         std::memset(one_row.u, 0, sizeof one_row.u);
         std::memset(one_face.u, 0, sizeof one_face.u);
         std::memset(sum.u, 0, sizeof sum.u);

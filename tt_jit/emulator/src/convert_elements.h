@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #if defined(__F16C__)
 #include <immintrin.h>
@@ -144,7 +145,14 @@ struct Float8InBfloat16 {
         return table[value];
     }
     static std::uint8_t to_host(std::uint16_t value) {
-        return float_to_float8<MantissaBits>(bfloat16_to_float(value));
+        static const std::vector<std::uint8_t> table = [] {
+            std::vector<std::uint8_t> codes(1 << 16);
+            for (std::uint32_t bits = 0; bits < codes.size(); ++bits) {
+                codes[bits] = float_to_float8<MantissaBits>(bfloat16_to_float(static_cast<std::uint16_t>(bits)));
+            }
+            return codes;
+        }();
+        return table[value];
     }
 };
 

@@ -11,18 +11,23 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 namespace tt_emulator {
 
 namespace {
 
 constexpr std::uint32_t kNodes = 64 * 64;
+constexpr std::uint64_t kPopulateBytes = 1u << 18;
 constexpr std::uint32_t kDramBase = 1u << 20;  // the chip keeps the start of every bank for itself
 
 // L1 windows must lie below 4 GiB, where a program has its heap and little else.
 std::uint32_t map_l1_windows(std::size_t bytes) {
-    constexpr std::uintptr_t kCandidates[] = {0xc0000000, 0xa0000000, 0x80000000, 0x60000000, 0x40000000, 0x20000000};
-    for (std::uintptr_t candidate : kCandidates) {
+    constexpr std::uintptr_t kStep = 0x10000000;
+    for (std::uintptr_t candidate = 0xf0000000; candidate >= kStep; candidate -= kStep) {
+        if (candidate + bytes > 1ull << 32) continue;
         void* wanted = reinterpret_cast<void*>(candidate);
         void* memory = mmap(
             wanted, bytes, PROT_READ | PROT_WRITE,
@@ -35,6 +40,18 @@ std::uint32_t map_l1_windows(std::size_t bytes) {
 
 std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
+}
+
+std::uint8_t* bank_memory(const Device& device, std::uint32_t bank) {
+    return device.dram + bank * device.bank_stride;
+}
+
+// madvise for the whole system pages inside a range; advice that the system does not know is no loss.
+void advise(std::uint8_t* start, std::uint64_t bytes, int advice) {
+    constexpr std::uint64_t kPage = 4096;
+    const std::uint64_t first = round_up(reinterpret_cast<std::uintptr_t>(start), kPage);
+    const std::uint64_t end = (reinterpret_cast<std::uintptr_t>(start) + bytes) / kPage * kPage;
+    if (first < end) madvise(reinterpret_cast<void*>(first), end - first, advice);
 }
 
 }  // namespace
@@ -108,6 +125,11 @@ std::unique_ptr<Buffer> allocate_buffer(
     buffer->bank_bytes = static_cast<std::uint32_t>(bytes);
     buffer->clear_written();
     device.buffers.insert(place, buffer.get());
+    if (bytes >= kPopulateBytes) {
+        for (std::uint32_t bank = 0; bank < banks; ++bank) {  // one call instead of a page fault per 4 KiB
+            advise(bank_memory(device, bank) + address, bytes, MADV_POPULATE_WRITE);
+        }
+    }
     return buffer;
 }
 
@@ -115,13 +137,8 @@ void free_buffer(Buffer& buffer) {
     Device& device = *buffer.device;
     const std::lock_guard<std::mutex> lock(device.mutex);
     device.buffers.erase(std::find(device.buffers.begin(), device.buffers.end(), &buffer));
-    constexpr std::uint64_t kPage = 4096;
-    for (std::uint32_t bank = 0; bank < device.config.dram_banks; ++bank) {  // give whole pages back to the system
-        const std::uint64_t start =
-            reinterpret_cast<std::uintptr_t>(device.dram) + bank * device.bank_stride + buffer.address;
-        const std::uint64_t first = round_up(start, kPage);
-        const std::uint64_t end = (start + buffer.bank_bytes) / kPage * kPage;
-        if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+    for (std::uint32_t bank = 0; bank < device.config.dram_banks; ++bank) {
+        advise(bank_memory(device, bank) + buffer.address, buffer.bank_bytes, MADV_DONTNEED);
     }
 }
 

@@ -6,7 +6,7 @@
 
 namespace tt_emulator {
 
-constexpr std::size_t kStackBytes = 256 * 1024;
+constexpr std::size_t kStackBytes = 512 * 1024;
 
 struct Context {
     void* stack_pointer = nullptr;
