@@ -1,4 +1,4 @@
-"""The emulator as a library for exported host programs, built once with CMake for all tests here."""
+"""An exported project, built once with CMake for all tests here."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.projects import copy_artifact
+from tests.host.projects import CASES, copy_artifact
 from tt_jit.codegen.export import export_project
 
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An exported project after cmake and a build; warnings in main.cpp are errors there."""
+    """The project of all cases after cmake and a build; warnings in main.cpp are errors there."""
     directory = tmp_path_factory.mktemp("exported")
-    export_project(copy_artifact("bfloat16", "tiles"), directory)
-    for command in (["cmake", "-B", "build"], ["cmake", "--build", "build"]):
+    export_project(copy_artifact("copies", CASES), directory)
+    for command in (["cmake", "-B", "build", "-DCMAKE_BUILD_TYPE=Debug"], ["cmake", "--build", "build"]):
         result = subprocess.run(command, cwd=directory, capture_output=True, text=True)
         assert result.returncode == 0, result.stdout + result.stderr
     return directory

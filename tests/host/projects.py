@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 from tt_jit.codegen.host import emit_host_program
@@ -69,34 +70,55 @@ LAYOUTS: dict[str, tuple[Layout, str]] = {
     "column_vector": (TileLayout(outer=(0, 2), row=1, col=None), "80 * ((m + 31) / 32)"),
     "flat": (FlatLayout(outer=(0, 2), dim=1), "80 * ((m + 1023) / 1024)"),
     "rows": (RowMajorLayout(page_dims=1), "2 * m"),
-    "planes": (RowMajorLayout(page_dims=0), "2 * m * 40"),
+    "elements": (RowMajorLayout(page_dims=0), "2 * m * 40"),
+    "whole": (RowMajorLayout(page_dims=3), "1"),
 }
 COLUMNS = 40
+ROWS = 100
+# Every dtype in tiles, and every layout in float16, whose elements differ in size between host and device.
+CASES = (*((dtype, "tiles") for dtype in FORMATS), *(("float16", name) for name in LAYOUTS if name != "tiles"))
 
 
-def copy_plan(dtype: str, layout_name: str) -> Plan:
-    """A (2, m, 40) tensor copied page by page; all of its layout is the host's work."""
-    layout, pages = LAYOUTS[layout_name]
-    data_format = FORMATS[dtype]
+def case_name(dtype: str, layout_name: str) -> str:
+    return f"{dtype}_{layout_name}"
+
+
+def _copy_tensors(dtype: str, layout_name: str, index: int) -> tuple[Tensor, Tensor]:
+    """A and C of shape (2, m, 40) of one case, as parameters `index` and `index + 1`."""
     shape = (Expression.parse(2), Expression.parse("m"), Expression.parse(COLUMNS))
-    tensors = tuple(
-        Tensor(name=name, param_index=index, dtype=dtype, format=data_format, access=access, shape=shape, layout=layout)
-        for index, (name, access) in enumerate((("A", "read"), ("C", "write")))
+    source, target = (
+        Tensor(
+            name=f"{side}_{case_name(dtype, layout_name)}",
+            param_index=index + place,
+            dtype=dtype,
+            format=FORMATS[dtype],
+            access=access,
+            shape=shape,
+            layout=LAYOUTS[layout_name][0],
+        )
+        for place, (side, access) in enumerate((("A", "read"), ("C", "write")))
     )
-    page_size = layout.page_bytes((2, 100, COLUMNS), data_format)
+    return source, target
+
+
+def _copy_program(dtype: str, layout_name: str) -> Program:
+    """Page by page from A to C."""
+    layout, pages = LAYOUTS[layout_name]
+    name, data_format = case_name(dtype, layout_name), FORMATS[dtype]
+    page_size = layout.page_bytes((2, ROWS, COLUMNS), data_format)
     share = (KernelArgument(name="start", kind="work_start"), KernelArgument(name="count", kind="work_count"))
     kernels = tuple(
         KernelSpec(
             role=role,
             file=f"{role}.cpp",
-            compile_time_args=(page_size, TensorAccessor(tensor=name)),
-            common_args=(KernelArgument(name=f"{name}_address", kind="address", tensor=name),),
+            compile_time_args=(page_size, TensorAccessor(tensor=f"{side}_{name}")),
+            common_args=(KernelArgument(name="address", kind="address", tensor=f"{side}_{name}"),),
             core_args=share,
         )
-        for role, name in (("reader", "A"), ("writer", "C"))
+        for role, side in (("reader", "A"), ("writer", "C"))
     )
-    program = Program(
-        name="copy",
+    return Program(
+        name=name,
         kernels=kernels,
         circular_buffers=(
             CircularBuffer(id=0, name="A_shared", format=data_format, page_size=page_size, pages=2),
@@ -105,16 +127,23 @@ def copy_plan(dtype: str, layout_name: str) -> Plan:
         semaphores=(Semaphore(id=0, initial=3),),
         work=Work(total=Expression.parse(pages), max_cores=10),
     )
-    symbols = (Symbol(name="m", param="A", dim=1),)
-    return Plan(name="copy", target="wormhole_b0", grid=(8, 8), symbols=symbols, tensors=tensors, programs=(program,))
 
 
-def copy_artifact(dtype: str, layout_name: str) -> SimpleNamespace:
-    plan = copy_plan(dtype, layout_name)
+def copy_artifact(name: str, cases: Sequence[tuple[str, str]]) -> SimpleNamespace:
+    """One program per case; all of the layout is the host's work."""
+    tensors = [tensor for index, case in enumerate(cases) for tensor in _copy_tensors(*case, 2 * index)]
+    plan = Plan(
+        name=name,
+        target="wormhole_b0",
+        grid=(8, 8),
+        symbols=(Symbol(name="m", param=tensors[0].name, dim=1),),
+        tensors=tuple(tensors),
+        programs=tuple(_copy_program(*case) for case in cases),
+    )
     files = {
         "reader.cpp": READER,
         "writer.cpp": WRITER,
         "main.cpp": emit_host_program(plan),
         "tt.plan.json": plan.to_json(),
     }
-    return SimpleNamespace(name="copy", plan=plan, files=files)
+    return SimpleNamespace(name=name, plan=plan, files=files)

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.host.projects import COLUMNS, FORMATS, LAYOUTS, copy_artifact, copy_plan
+from tests.host.projects import CASES, COLUMNS, ROWS, case_name, copy_artifact
 from tt_jit.codegen.export import export_project
 from tt_jit.codegen.host import emit_host_program
 from tt_jit.plan import Plan
 
-ROWS = 100
 PLAN_EXAMPLE = Path(__file__).parents[1] / "plan" / "example.plan.json"
 
 
@@ -31,56 +30,41 @@ def as_bytes(tensor: torch.Tensor) -> bytes:
     return tensor.contiguous().view(torch.uint8).numpy().tobytes()
 
 
-def build(directory: Path, exported: Path, plan: Plan) -> Path:
-    """main.cpp of `plan`, built against the emulator library that `exported` already has."""
-    source = directory / "main.cpp"
-    source.write_text(emit_host_program(plan))
-    library = exported / "build"
-    include = exported / "emulator" / "include"
-    flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", f'-DKERNEL_DIRECTORY="{exported / "kernels"}"']
-    paths = ["-I", str(include), "-I", str(exported), "-L", str(library), "-ltt_emulator", f"-Wl,-rpath,{library}"]
-    subprocess.run(["c++", *flags, str(source), "-o", str(directory / "main"), *paths], check=True)
-    return directory / "main"
+@pytest.fixture(scope="module")
+def outputs(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the outputs of one run in which every input comes from a file."""
+    directory = tmp_path_factory.mktemp("outputs")
+    command = [str(exported / "build" / "main"), "--m", str(ROWS)]
+    for dtype, layout_name in CASES:
+        name = f"A_{case_name(dtype, layout_name)}"
+        (directory / name).write_bytes(as_bytes(random_tensor(dtype)))
+        command += [f"--{name}", name]
+    subprocess.run(command, check=True, capture_output=True, cwd=directory)
+    return directory
 
 
-def copied(program: Path, directory: Path, tensor: torch.Tensor) -> bytes:
-    (directory / "A.bin").write_bytes(as_bytes(tensor))
-    command = [program, "--m", str(ROWS), "--A", directory / "A.bin", "--C", directory / "C.bin"]
-    subprocess.run(command, check=True, capture_output=True)
-    return (directory / "C.bin").read_bytes()
-
-
-def test_exported_project_builds_and_runs(exported: Path, tmp_path: Path) -> None:
-    tensor = random_tensor("bfloat16")
-    assert copied(exported / "build" / "main", tmp_path, tensor) == as_bytes(tensor)
+@pytest.mark.parametrize(("dtype", "layout_name"), CASES)
+def test_every_dtype_and_layout_survives_the_device(outputs: Path, dtype: str, layout_name: str) -> None:
+    result = (outputs / f"C_{case_name(dtype, layout_name)}.bin").read_bytes()
+    assert result == as_bytes(random_tensor(dtype))
 
 
 def test_export_twice_gives_the_same_bytes(exported: Path, tmp_path: Path) -> None:
-    export_project(copy_artifact("bfloat16", "tiles"), tmp_path)
+    export_project(copy_artifact("copies", CASES), tmp_path)
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
     assert {"CMakeLists.txt", "main.cpp", "kernels/reader.cpp", "emulator/chip.cpp"} <= {str(name) for name in files}
     assert all((tmp_path / name).read_bytes() == (exported / name).read_bytes() for name in files)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "layout_name"),
-    [*((dtype, "tiles") for dtype in FORMATS if dtype != "bfloat16"), *(("float16", name) for name in LAYOUTS)],
-)
-def test_every_dtype_and_layout_survives_the_device(
-    exported: Path, tmp_path: Path, dtype: str, layout_name: str
-) -> None:
-    tensor = random_tensor(dtype)
-    program = build(tmp_path, exported, copy_plan(dtype, layout_name))
-    assert copied(program, tmp_path, tensor) == as_bytes(tensor)
-
-
-def test_inputs_without_a_file_are_the_same_every_time(exported: Path, tmp_path: Path) -> None:
-    outputs = []
+def test_inputs_without_a_file_follow_the_seed(exported: Path, tmp_path: Path) -> None:
+    results = []
     for seed in ("1", "1", "2"):
-        command = [exported / "build" / "main", "--seed", seed, "--C", tmp_path / "C.bin"]
+        command = [exported / "build" / "main", "--m", str(ROWS), "--seed", seed]
         subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
-        outputs.append((tmp_path / "C.bin").read_bytes())
-    assert outputs[0] == outputs[1] != outputs[2]
+        results.append((tmp_path / "C_float32_tiles.bin").read_bytes())
+    assert results[0] == results[1] != results[2]
+    values = torch.frombuffer(bytearray(results[0]), dtype=torch.float32)
+    assert -1 <= values.min() < -0.5 and 0.5 < values.max() < 1
 
 
 @pytest.mark.parametrize(
@@ -88,7 +72,10 @@ def test_inputs_without_a_file_are_the_same_every_time(exported: Path, tmp_path:
     [
         (["--bogus", "3"], "error: unknown option --bogus"),
         (["--m"], "error: option --m needs a value"),
-        (["--m", "32", "--A", "none.bin"], "none.bin must exist and have the 5120 bytes of A (2 x 32 x 40, bfloat16)"),
+        (
+            ["--m", "32", "--A_bfloat16_tiles", "none.bin"],
+            "none.bin must exist and have the 5120 bytes of A_bfloat16_tiles (2 x 32 x 40, bfloat16)",
+        ),
     ],
 )
 def test_wrong_arguments_are_explained(exported: Path, tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -63,8 +63,9 @@ void (*build_kernel(
     static int count = 0;
     if (!std::filesystem::exists(file)) throw std::runtime_error("kernel file " + file + " does not exist");
     const std::string library = (folder.path() / (std::to_string(count++) + ".so")).string();
-    std::vector<std::string> command = {TT_EMULATOR_COMPILER, "-std=c++20", "-O2", "-shared", "-fPIC"};
-    command.insert(command.end(), {"-Wall", "-Wextra", "-Werror", "-I", TT_EMULATOR_INCLUDE});
+    std::vector<std::string> command = {TT_EMULATOR_COMPILER, "-std=c++20", "-O2", "-march=native", "-ffp-contract=off"};
+    command.insert(command.end(), {"-shared", "-fPIC", "-pthread", "-Wall", "-Wextra", "-Werror"});
+    command.insert(command.end(), {"-I", TT_EMULATOR_INCLUDE});
     for (const std::string& flag : chip_settings().kernel_flags) command.push_back(flag);
     command.push_back("-DKERNEL_COMPILE_TIME_ARGS=" + joined(compile_args));
     for (const auto& [name, value] : defines) command.push_back("-D" + name + "=" + value);
