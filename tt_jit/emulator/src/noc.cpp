@@ -74,7 +74,7 @@ void check_l1_target(CoreRun& run, std::uint32_t l1, std::uint32_t size, bool re
             mark_pages_written(buffer, l1, size);
             return;
         }
-        refused = id;
+        if (refused == kNoCircularBuffer) refused = id;
     }
     if (refused == kNoCircularBuffer) return;  // semaphores and memory outside circular buffers
     const CircularBuffer& buffer = run.circular_buffers[refused];
@@ -110,7 +110,7 @@ void check_l1_source(std::uint32_t l1, std::uint32_t size, std::uint32_t line) {
             (buffer.consumer == core->role && inside(buffer, buffer.front, buffer.waited, l1, size)) ||
             (buffer.producer == core->role && inside(buffer, buffer.back, buffer.reserved, l1, size));
         if (!visible) {
-            refused = id;
+            if (refused == kNoCircularBuffer) refused = id;
             continue;
         }
         const std::uint32_t first = (l1 - buffer.address) / buffer.page_size;
