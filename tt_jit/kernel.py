@@ -14,6 +14,7 @@ import torch
 
 from .binding import bind_arguments
 from .build import Compiled
+from .codegen.export import export_project
 from .errors import ArgumentError, UnsupportedError
 from .signature import CheckedCall, KernelSignature, Parameter, argument_key, check_arguments, check_scalar
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .artifact import Artifact
     from .plan import Plan
     from .profiler import Profiler
-    from .runtime.base import Device
+    from .runtime.base import Device, LaunchProfile
     from .target import Target
 
 ROLES = ("reader", "compute", "writer")
@@ -152,6 +153,12 @@ class Kernel:
     def target(self) -> Target:
         return self._compiled.device.target
 
+    @property
+    def last_launch(self) -> LaunchProfile | None:
+        """Times, bytes moved and tile operations of the latest launch; None where the device does not count them."""
+        profile = getattr(self._compiled.load(), "profile", None)
+        return None if profile is None else profile()
+
     # Sources.
 
     def get_kernel_source(self, role: str | bool | None = None, kernel_only: bool = True) -> str:
@@ -236,7 +243,7 @@ class Kernel:
                 hint='kernel.export_sources("my_kernel") writes a whole project',
             )
         if directory is not None:
-            _write_project(self.artifact, Path(directory))
+            export_project(self.artifact, Path(directory))
         for path, text in ((kernel_path, self.get_kernel_source), (host_path, self.get_host_source)):
             if path is not None:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -320,10 +327,3 @@ def _picker(places: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
         (place,) = places
         return lambda values: (values[place],)
     return itemgetter(*places)
-
-
-def _write_project(artifact: Artifact, directory: Path) -> None:
-    for name, text in artifact.files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)

@@ -17,7 +17,8 @@ class Target:
     """One chip as a compilation target.
 
     Sizes are bytes; ``grid`` is (columns, rows) of worker cores; ``dst_tiles_*`` is the capacity of one half of the
-    DST register file, in 32x32 tiles, for 16-bit and 32-bit destination modes.
+    DST register file, in 32x32 tiles, for 16-bit and 32-bit destination modes; ``worker_origin`` are the NoC coordinates
+    of worker core (0, 0), as the chip translates them.
     """
 
     arch: str
@@ -32,6 +33,7 @@ class Target:
     dram_read_alignment: int
     l1_alignment: int
     noc_max_burst: int
+    worker_origin: tuple[int, int]
 
     @property
     def num_cores(self) -> int:
@@ -63,6 +65,7 @@ WORMHOLE_B0 = Target(
     dram_read_alignment=32,
     l1_alignment=16,
     noc_max_burst=8192,
+    worker_origin=(18, 18),
 )
 
 BLACKHOLE = Target(
@@ -78,6 +81,7 @@ BLACKHOLE = Target(
     dram_read_alignment=64,
     l1_alignment=16,
     noc_max_burst=16384,
+    worker_origin=(1, 2),
 )
 
 TARGETS = {chip.arch: chip for chip in (WORMHOLE_B0, BLACKHOLE)}

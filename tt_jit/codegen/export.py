@@ -116,6 +116,8 @@ def _chip_source(target: Target) -> str:
     values = {
         "grid_x": target.grid[0],
         "grid_y": target.grid[1],
+        "worker_x": target.worker_origin[0],
+        "worker_y": target.worker_origin[1],
         "l1_bytes": target.l1_bytes,
         "l1_base": target.l1_base,
         "l1_usable_bytes": target.l1_usable_bytes,

@@ -44,8 +44,6 @@ COUNTERS = (
     "noc_reads", "noc_read_bytes", "noc_writes", "noc_write_bytes", "cb_wait_stalls", "cb_reserve_stalls",
     "semaphore_stalls", "matmul_tiles", "fpu_tiles", "sfpu_tiles", "copy_tiles", "pack_tiles",
 )  # fmt: skip
-# NoC coordinates of the first worker core, as the chips translate them.
-WORKER_ORIGINS = {"wormhole_b0": (18, 18), "blackhole": (1, 2)}
 _MAX_PREPARED = 64
 _KIND_DEADLOCK, _KIND_L1_OVERFLOW = 2, 3
 
@@ -89,7 +87,7 @@ def _library() -> _Library:
 def _chip(target: Target) -> int:
     """The C++ device of a target, created when the first kernel needs it and kept for the life of the process."""
     fields = (
-        *target.grid, *WORKER_ORIGINS[target.arch], target.l1_bytes, target.l1_base, target.l1_usable_bytes,
+        *target.grid, *target.worker_origin, target.l1_bytes, target.l1_base, target.l1_usable_bytes,
         target.dram_banks, target.dram_read_alignment, target.l1_alignment, target.noc_max_burst,
     )  # fmt: skip
     handle: int | None = _library().device(_words(fields))
