@@ -44,6 +44,10 @@ bool touches(const CircularBuffer& buffer, std::uint32_t l1, std::uint32_t size)
     return buffer.pages && l1 < buffer.address + buffer.pages * buffer.page_size && l1 + size > buffer.address;
 }
 
+bool wraps(const CircularBuffer& buffer, std::uint32_t l1, std::uint32_t size) {
+    return l1 >= buffer.address && l1 + size > buffer.address + buffer.pages * buffer.page_size;
+}
+
 void check_l1_range(std::uint32_t l1, std::uint32_t size, std::uint32_t line) {
     if (size == 0) {
         fail(line, kNoCircularBuffer, "skip the transfer when there is nothing to move", "a NoC transfer of 0 bytes");
@@ -83,7 +87,7 @@ void check_l1_target(CoreRun& run, std::uint32_t l1, std::uint32_t size, bool re
              "writes %u bytes into %s of core (%u, %u), where that core has only %u pages reserved", size,
              buffer.name, run.logical_x, run.logical_y, buffer.reserved);
     }
-    if (buffer.producer == core->role && buffer.reserved && buffer.back + buffer.reserved > buffer.pages) {
+    if (buffer.producer == core->role && wraps(buffer, l1, size)) {
         fail(line, refused, "make the number of pages of the circular buffer a multiple of the block",
              "moves %u bytes past the end of %s: the block starts at page %u of %u and wraps", size, buffer.name,
              buffer.back, buffer.pages);
@@ -124,7 +128,7 @@ void check_l1_source(std::uint32_t l1, std::uint32_t size, std::uint32_t line) {
     }
     if (refused == kNoCircularBuffer) return;
     const CircularBuffer& buffer = core->circular_buffers[refused];
-    if (buffer.consumer == core->role && buffer.waited && buffer.front + buffer.waited > buffer.pages) {
+    if (buffer.consumer == core->role && wraps(buffer, l1, size)) {
         fail(line, refused, "make the number of pages of the circular buffer a multiple of the block",
              "sends %u bytes past the end of %s: the block starts at page %u of %u and wraps", size, buffer.name,
              buffer.front, buffer.pages);
