@@ -192,7 +192,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
             _COMPUTE + "reg_api.h", "tile_regs_acquire", "tile_regs_commit", "tile_regs_wait", "tile_regs_release"
         ),
         *_control(_COMPUTE + "cb_api.h", "cb_wait_front", "cb_pop_front", "cb_reserve_back", "cb_push_back"),
-        *_control(_COMPUTE + "reconfig_data_format.h", "reconfig_data_format", "reconfig_data_format_srca"),
+        *_control(_COMPUTE + "reconfig_data_format.h", "reconfig_data_format_srca", "reconfig_data_format_srcb"),
         *_control(_COMPUTE + "pack.h", "pack_reconfig_data_format"),
         *_control(_COMPUTE + "compute_kernel_hw_startup.h", "compute_kernel_hw_startup"),
         *_control(

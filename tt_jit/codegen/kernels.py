@@ -62,6 +62,8 @@ class _KernelPrinter:
         self.role = str(self.func.attrs["tt_role"])
         self.rings = circular_buffers(self.func)
         self.used_rings: set[str] = set()
+        span = tilelang_ir.get_prim_func_span(self.func)
+        self.user_file = str(span.source_name.name) if span is not None else None
         self.tensors = {b.data: b for b in self.func.buffer_map.values()}
         self.signed = has_negative(self.func.body)
         self.integer = "int32_t" if self.signed else "uint32_t"
@@ -199,7 +201,7 @@ class _KernelPrinter:
         if span is None:
             return
         place = (str(span.source_name.name), int(span.line))
-        if place == self.comment:
+        if place == self.comment or (self.user_file is not None and place[0] != self.user_file):
             return
         self.comment = place
         text = linecache.getline(*place).strip()

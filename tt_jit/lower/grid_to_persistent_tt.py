@@ -22,7 +22,7 @@ from tvm import tirx as tir
 
 from .base import LoweringContext
 from .infer_default_tt_schedule import GRID_AXES, grid_loops
-from .tile_ir import is_const_int, sequence
+from .tile_ir import is_const_int, parse, sequence, statements_of
 
 WORK_START = "work_start"
 WORK_COUNT = "work_count"
@@ -35,23 +35,31 @@ def grid_to_persistent_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.P
     work = tir.Var("work", "int32")
     binds, rest = [], work
     present = [axis for axis in GRID_AXES if axis in loops]
+    fixed = {}
     for axis in present:
         var, extent = loops[axis]
-        last = axis == present[-1]
-        value = tir.IntImm("int32", 0) if is_const_int(extent, 1) else (rest if last else tir.floormod(rest, extent))
-        binds.append(tir.Bind(var, value))
-        if not last and not is_const_int(extent, 1):
+        if is_const_int(extent, 1):
+            fixed[var] = tir.IntImm("int32", 0)
+            continue
+        last = all(is_const_int(loops[other][1], 1) for other in present[present.index(axis) + 1 :])
+        binds.append(tir.Bind(var, rest if last else tir.floormod(rest, extent)))
+        if not last:
             rest = tir.floordiv(rest, extent)
-    allocations, body = _split(func.body)
+    before, body = _split(func.body)
+    if fixed:
+        body = tir.stmt_functor.substitute(body, fixed)
     loop = tir.For(work, start, count, tir.ForKind.SERIAL, sequence([*binds, body]))
-    return func.with_body(sequence([*allocations, loop]))
+    return func.with_body(sequence([*before, loop]))
 
 
 def _split(stmt: tir.Stmt) -> tuple[list[tir.Stmt], tir.Stmt]:
-    """Allocations, and the body inside the grid loops."""
-    parts = list(stmt.seq) if isinstance(stmt, tir.SeqStmt) else [stmt]
-    allocations = [part for part in parts if isinstance(part, tir.AllocBuffer)]
-    body = sequence([part for part in parts if not isinstance(part, tir.AllocBuffer)])
+    """Allocations and other statements before the grid loops, and the body inside them."""
+    parts = statements_of(stmt)
+    before = [part for part in parts if isinstance(part, tir.AllocBuffer) or parse(part) is not None]
+    body = sequence([part for part in parts if not any(part.same_as(other) for other in before)])
+    if not any(isinstance(part, tir.For) and part.kind == tir.ForKind.THREAD_BINDING for part in parts):
+        before = [part for part in parts if isinstance(part, tir.AllocBuffer)]
+        body = sequence([part for part in parts if not isinstance(part, tir.AllocBuffer)])
     while isinstance(body, tir.For) and body.kind == tir.ForKind.THREAD_BINDING:
         body = body.body
-    return allocations, body
+    return before, body

@@ -21,7 +21,7 @@ After::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import tvm
 from tvm import tirx as tir
@@ -31,6 +31,7 @@ from .accesses import COMPUTE
 from .base import LoweringContext
 from .memory_space_lower_tt import CircularBuffer, circular_buffers
 from .ops import argument, device_name, do, is_device_call
+from .ops import call as device_call
 from .tile_ir import sequence, statements_of, with_body, with_span_of
 
 SOURCE_A, SOURCE_B, PACKER, MATRIX, VECTOR = "SrcA", "SrcB", "packer", "matrix", "vector"
@@ -58,14 +59,12 @@ class Need:
     """What one device call needs: the value each slot must have, and the calls that establish it."""
 
     values: dict[str, object]
-    calls: dict[str, tir.Stmt]
+    calls: dict[str, tir.Call]
 
 
 @dataclass(kw_only=True)
 class _Tracker:
     rings: dict[str, CircularBuffer]
-    needs: dict[int, Need | None] = field(default_factory=dict)
-    keep_alive: list[tir.Stmt] = field(default_factory=list)
 
     def startup(self, body: tir.Stmt) -> tuple[tir.Stmt, State]:
         """``compute_kernel_hw_startup`` for the first matrix operation and the first packed buffer."""
@@ -117,18 +116,15 @@ class _Tracker:
                 other, after_other = self.block(statements_of(stmt.else_case), dict(state))
             rebuilt = tir.IfThenElse(stmt.condition, sequence(then), sequence(other) if other else None)
             return [with_span_of(rebuilt, stmt)], _meet(after_then, after_other)
-        need = self.need(stmt)
+        need = self.need(stmt.value) if isinstance(stmt, tir.Evaluate) and is_device_call(stmt.value) else None
         if need is None:
             return [stmt], state
-        calls, state = self.establish(need.values, need.calls, state)
+        calls, state = self.establish(need, state)
         return [*[with_span_of(call, stmt) for call in calls], stmt], state
 
     def loop(self, loop: tir.For | tir.While, state: State) -> tuple[list[tir.Stmt], State]:
         body = statements_of(loop.body)
-        first = self.first_needs(body)
-        _, after = self.block(body, {})
-        hoisted = {slot: value for slot, value in first.values.items() if after.get(slot) == value}
-        before, entry = self.establish(hoisted, first.calls, state)
+        before, entry = self.establish(self.invariants(body), state)
         while True:
             placed, after = self.block(body, dict(entry))
             met = _meet(entry, after)
@@ -142,94 +138,72 @@ class _Tracker:
         )
         return [*[with_span_of(call, loop) for call in before], with_span_of(rebuilt, loop)], _meet(entry, after)
 
-    def first_needs(self, statements: list[tir.Stmt]) -> Need:
-        """The first value that each slot must have inside ``statements``, wherever control flow may go."""
-        values: dict[str, object] = {}
-        calls: dict[str, tir.Stmt] = {}
-        for stmt in statements:
-            if isinstance(stmt, (tir.For, tir.While)):
-                inner = self.first_needs(statements_of(stmt.body))
-            elif isinstance(stmt, tir.IfThenElse):
-                inner = self.first_needs(statements_of(stmt.then_case))
-            else:
-                need = self.need(stmt)
-                inner = need if need is not None else Need(values={}, calls={})
-            for slot, value in inner.values.items():
-                if slot not in values:
-                    values[slot], calls[slot] = value, inner.calls[slot]
-        return Need(values=values, calls=calls)
+    def invariants(self, statements: list[tir.Stmt]) -> Need:
+        """The slots that have one value throughout ``statements``: worth configuring before the loop."""
+        values: dict[str, set[object]] = {}
+        calls: dict[str, tir.Call] = {}
+        for call in (call for stmt in statements for call in _device_calls(stmt)):
+            need = self.need(call)
+            for slot, value in need.values.items() if need is not None else ():
+                values.setdefault(slot, set()).add(value)
+                calls.setdefault(slot, need.calls[slot])
+        constant = {slot: next(iter(found)) for slot, found in values.items() if len(found) == 1}
+        if any(len(values.get(slot, ())) > 1 for slot in (SOURCE_A, SOURCE_B)):
+            constant.pop(MATRIX, None)
+        return Need(values=constant, calls={slot: calls[slot] for slot in constant})
 
-    def establish(
-        self, values: dict[str, object], calls: dict[str, tir.Stmt], state: State
-    ) -> tuple[list[tir.Stmt], State]:
-        """Calls that bring ``state`` to ``values`` (formats before inits; a format change voids the matrix init)."""
+    def establish(self, need: Need, state: State) -> tuple[list[tir.Stmt], State]:
+        """Calls that bring ``state`` to what is needed (formats before inits; a format change voids the matrix init)."""
         state = dict(state)
-        result: list[tir.Stmt] = []
-        for slot in _SLOTS:
-            if slot not in values or state.get(slot) == values[slot]:
-                continue
-            result.append(calls[slot])
-            state[slot] = values[slot]
-            if slot in (SOURCE_A, SOURCE_B):
+        changed = [slot for slot in _SLOTS if slot in need.values and state.get(slot) != need.values[slot]]
+        if any(slot in (SOURCE_A, SOURCE_B) for slot in changed) and MATRIX in need.values and MATRIX not in changed:
+            changed.append(MATRIX)
+        result = [tir.Evaluate(need.calls[slot]) for slot in changed]
+        for slot in changed:
+            state[slot] = need.values[slot]
+            if slot in (SOURCE_A, SOURCE_B) and MATRIX not in changed:
                 state.pop(MATRIX, None)
-        if MATRIX in values and MATRIX not in state:
-            result.append(calls[MATRIX])
-            state[MATRIX] = values[MATRIX]
-        return _without_repeats(result), state
+        return result, state
 
     # ---- needs -----------------------------------------------------------------------------------------------------
 
-    def need(self, stmt: tir.Stmt) -> Need | None:
-        key = hash(stmt)
-        if key not in self.needs:
-            self.keep_alive.append(stmt)
-            self.needs[key] = self.compute_need(stmt)
-        return self.needs[key]
-
-    def compute_need(self, stmt: tir.Stmt) -> Need | None:
-        if not (isinstance(stmt, tir.Evaluate) and is_device_call(stmt.value)):
-            return None
-        call = stmt.value
+    def need(self, call: tir.Call) -> Need | None:
+        """What ``call`` needs; None for calls without configuration."""
         intrinsic = INTRINSICS.get(device_name(call))
         if intrinsic is None or (intrinsic.init is None and intrinsic.packs_to is None):
             return None
         values: dict[str, object] = {}
-        calls: dict[str, tir.Stmt] = {}
+        calls: dict[str, tir.Call] = {}
         if intrinsic.packs_to is not None:
             output = _operand(call, intrinsic.packs_to)
             values[PACKER] = self.rings[output.name].format
-            calls[PACKER] = do("pack_reconfig_data_format", output)
-        if intrinsic.source_a is not None:
-            self.need_sources(call, intrinsic, values, calls)
+            calls[PACKER] = device_call("pack_reconfig_data_format", output)
+        for slot, position in ((SOURCE_A, intrinsic.source_a), (SOURCE_B, intrinsic.source_b)):
+            if position is not None:
+                operand = _operand(call, position)
+                values[slot] = self.format(operand)
+                calls[slot] = device_call(f"reconfig_data_format_{slot.lower()}", operand)
         if intrinsic.init is not None:
             slot = MATRIX if intrinsic.unit == "fpu" else VECTOR
             calls[slot] = init_call(call, intrinsic)
-            values[slot] = str(calls[slot].value)
+            values[slot] = self.init_key(calls[slot])
         return Need(values=values, calls=calls)
 
-    def need_sources(
-        self, call: tir.Call, intrinsic: Intrinsic, values: dict[str, object], calls: dict[str, tir.Stmt]
-    ) -> None:
-        a = _operand(call, intrinsic.source_a)
-        values[SOURCE_A] = self.format(a)
-        if intrinsic.source_b is None:
-            calls[SOURCE_A] = do("reconfig_data_format_srca", a)
-            return
-        b = _operand(call, intrinsic.source_b)
-        values[SOURCE_B] = self.format(b)
-        if _is_reversed(intrinsic):
-            both = do("reconfig_data_format", "SrcOrder::Reverse", b, a)
-        else:
-            both = do("reconfig_data_format", a, b)
-        calls[SOURCE_A] = calls[SOURCE_B] = both
+    def init_key(self, init: tir.Call) -> tuple[object, ...]:
+        """What the init programs: circular buffers of one format are alike to it."""
+        parts: list[object] = [device_name(init)]
+        for part in init.args:
+            is_ring = isinstance(part, tir.Var) and part.name in self.rings
+            parts.append(self.format(part) if is_ring else str(part))
+        return tuple(parts)
 
 
-def init_call(call: tir.Call, intrinsic: Intrinsic) -> tir.Stmt:
-    """The init statement of a device call."""
+def init_call(call: tir.Call, intrinsic: Intrinsic) -> tir.Call:
+    """The init of a device call."""
     template = [a for a in call.args if isinstance(a, tir.StringImm)] if intrinsic.init.templated else []
     operands = _operands(call)
     arguments = [argument(operands[position]) for position in intrinsic.init.arguments]
-    return do(intrinsic.init.name, *template, *arguments)
+    return device_call(intrinsic.init.name, *template, *arguments)
 
 
 def _is_reversed(intrinsic: Intrinsic) -> bool:
@@ -258,11 +232,3 @@ def _device_calls(stmt: tir.Stmt) -> list[tir.Call]:
 
 def _meet(one: State, other: State) -> State:
     return {slot: value for slot, value in one.items() if other.get(slot) == value}
-
-
-def _without_repeats(calls: list[tir.Stmt]) -> list[tir.Stmt]:
-    result: list[tir.Stmt] = []
-    for call in calls:
-        if not any(call.same_as(seen) for seen in result):
-            result.append(call)
-    return result

@@ -9,7 +9,7 @@ Before::
 
 After::
 
-    tt.fill_index_tile(tile_index_row, "row"); tt.fill_index_tile(tile_index_col, "col")
+    tt.index_tile(tile_index_row, "row"); tt.index_tile(tile_index_col, "col")
     for i, j in parallel(64, 64):
         S[i, j] = if_then_else(i // 32 * 32 + int32(tile_index_row[i % 32, j % 32])
                                >= j // 32 * 32 + int32(tile_index_col[i % 32, j % 32]), S[i, j], 0)
@@ -36,7 +36,7 @@ def materialize_index_tiles(func: tir.PrimFunc, context: LoweringContext) -> tir
     body = rewrite(func.body, rewriter.leaf)
     fills = []
     for axis, buffer in sorted(rewriter.tiles.items()):
-        fills += [tir.AllocBuffer(buffer), do("fill_index_tile", region_call(whole(buffer), 2), axis)]
+        fills += [tir.AllocBuffer(buffer), do("index_tile", region_call(whole(buffer), 2), axis)]
     return with_layouts(func.with_body(sequence([*fills, body])), rewriter.layouts)
 
 

@@ -20,10 +20,11 @@ from .dst_program import COLUMN, FLOAT, FULL, INT, ROW, DstProgram, Node, Step, 
 from .memory_space_lower_tt import CircularBuffer
 from .ops import do
 from .tile_access import Axes, TileAccess, axes_of, tile_access
-from .tile_expressions import ExpressionBuilder
+from .tile_expressions import INDEX_BUFFER_PREFIX, ExpressionBuilder
 from .tile_ir import Elementwise, Region, TileCopy, TileFill, is_const_int, sequence, uses_var
 from .tile_layout import TileLayout
 
+INDEX_TILES = (INDEX_BUFFER_PREFIX + "row", INDEX_BUFFER_PREFIX + "col")
 INTEGER_FORMATS = ("Int32", "UInt32", "UInt16", "UInt8")
 
 
@@ -197,7 +198,7 @@ def _load(
 ) -> Node:
     layout = scope.layouts[node.buffer.name]
     fmt = scope.dst_format(node.buffer)
-    if node.buffer.name.startswith("tile_index_"):
+    if node.buffer.name in INDEX_TILES:
         return builder.node("load", buffer=node.buffer, index=tir.IntImm("int32", 0), format=fmt)
     access = tile_access(node.buffer, layout, list(node.indices), axes, stmt)
     index = access.index(tile_row, tile_col)
@@ -222,12 +223,14 @@ def emit_tile_map(tile_map: TileMap, scope: TileScope, *, in_place: bool) -> tir
     inner = tile_map.rows if column_first else tile_map.cols
     outer = tile_map.cols if column_first else tile_map.rows
     limit = scope.dst_tiles // program.slots
+    linear = _is_linear(tile_map, program)
+    if linear:
+        inner, outer = inner * outer, 1
     batch = max(b for b in range(1, limit + 1) if inner % b == 0)
-    if batch < limit and _is_linear(tile_map, program) and outer > 1:
-        flat = max(b for b in range(1, limit + 1) if (inner * outer) % b == 0)
-        if flat > batch:
-            inner, outer, batch = inner * outer, 1, flat
-    return _Emitter(tile_map=tile_map, program=program, scope=scope, batch=batch, in_place=in_place).loops(outer, inner)
+    emitter = _Emitter(
+        tile_map=tile_map, program=program, scope=scope, batch=batch, in_place=in_place, linear=linear
+    )
+    return emitter.loops(outer, inner)
 
 
 def _is_linear(tile_map: TileMap, program: DstProgram) -> bool:
@@ -238,7 +241,8 @@ def _is_linear(tile_map: TileMap, program: DstProgram) -> bool:
     linear = tile_map.access.index(tile_map.tile_row, tile_map.tile_col)
     analyzer = tvm.arith.Analyzer()
     for step in program.steps:
-        if any(not analyzer.can_prove_equal(index, linear) for index in step.indices):
+        moving = [i for b, i in zip(step.buffers, step.indices, strict=True) if b.name not in INDEX_TILES]
+        if any(not analyzer.can_prove_equal(index, linear) for index in moving):
             return False
         if any(uses_var(i, (tile_map.tile_row, tile_map.tile_col)) for i in step.immediates):
             return False
@@ -252,11 +256,12 @@ class _Emitter:
     scope: TileScope
     batch: int
     in_place: bool
+    linear: bool
 
     def loops(self, outer: int, inner: int) -> tir.Stmt:
         layout = self.tile_map.access.layout
-        first = tir.Var("c" if layout.column_major else "r", "int32")
-        second = tir.Var("r" if layout.column_major else "c", "int32")
+        names = ("c", "r") if layout.column_major else ("r", "c")
+        first, second = tir.Var(names[0], "int32"), tir.Var("tile" if self.linear else names[1], "int32")
         start = first if outer > 1 else tir.IntImm("int32", 0)
         step = second if inner // self.batch > 1 else tir.IntImm("int32", 0)
         body = self.acquire(start, step * self.batch)
@@ -291,6 +296,8 @@ class _Emitter:
     ) -> tir.PrimExpr:
         if self.in_place and buffer.same_as(self.tile_map.access.buffer):
             return lane if isinstance(lane, tir.PrimExpr) else tir.IntImm("int32", lane)
+        if self.linear and buffer.name not in INDEX_TILES:
+            return tvm.arith.Analyzer().simplify(minor + lane)
         return self.at_lane(index, major, minor, lane)
 
     def at_lane(
@@ -315,7 +322,7 @@ class _Emitter:
             slot = self.slot(self.program.results[0], lane)
             if sequential:
                 return do("pack_tile", slot, access.buffer)
-            index = self.at_lane(access.index(self.tile_map.tile_row, self.tile_map.tile_col), major, minor, lane)
+            index = minor + lane if self.linear else self.at_lane(access.index(self.tile_map.tile_row, self.tile_map.tile_col), major, minor, lane)
             return do("pack_tile", "true", slot, access.buffer, index)
 
         return self.lanes(at)

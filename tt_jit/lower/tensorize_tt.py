@@ -73,6 +73,7 @@ class _Tensorizer:
         if isinstance(stmt, tir.For) and stmt.kind != tir.ForKind.PARALLEL:
             if not isinstance(stmt.min, tir.Var):
                 bind_loop(self.analyzer, stmt)
+                stmt = self.simplified(stmt)
             return with_body(stmt, self.statement(stmt.body))
         if isinstance(stmt, tir.IfThenElse):
             other = self.statement(stmt.else_case) if stmt.else_case is not None else None
@@ -82,6 +83,12 @@ class _Tensorizer:
         if isinstance(stmt, tir.AttrStmt) and stmt.attr_key == IN_PLACE:
             return self.leaf(stmt.body, in_place=True)
         return self.leaf(stmt, in_place=False)
+
+    def simplified(self, loop: tir.For) -> tir.For:
+        """The loop with its extent simplified under the ranges around it."""
+        extent = self.analyzer.simplify(loop.extent)
+        simplified = tir.For(loop.loop_var, loop.min, extent, loop.kind, loop.body, None, loop.annotations or None)
+        return with_span_of(simplified, loop)
 
     def leaf(self, stmt: tir.Stmt, *, in_place: bool) -> tir.Stmt:
         if isinstance(stmt, tir.Bind):

@@ -121,8 +121,8 @@ def tile_operator_name(stmt: tir.Stmt) -> str | None:
         op = stmt.value.op
         if isinstance(op, tvm.ir.Op) and op.name.startswith("tl.tileop."):
             return op.name.removeprefix("tl.tileop.")
-        if isinstance(op, tvm.ir.Op) and op.name == "tt.fill_index_tile":
-            return "fill_index_tile"
+        if isinstance(op, tvm.ir.Op) and op.name == "tt.index_tile":
+            return "index_tile"
     return None
 
 
@@ -140,7 +140,7 @@ def parse(stmt: tir.Stmt) -> TileStatement | None:
     if name is None:
         return None
     args = stmt.value.args
-    if name == "fill_index_tile":
+    if name == "index_tile":
         return TileIndexFill(destination=region_of(args[0]), axis=str(args[1].value))
     if name == "copy":
         return TileCopy(source=region_of(args[0]), destination=region_of(args[1]))
