@@ -4,6 +4,13 @@
 
 #include "fpu_lane.h"
 
+// A sum of products may keep its unrounded products: the chip's do not match float either way.
+#if defined(__clang__)
+#pragma clang fp contract(fast)
+#else
+#pragma GCC optimize("fp-contract=fast")
+#endif
+
 namespace tt_emulator {
 namespace {
 

@@ -78,6 +78,7 @@ struct ComputeState {
     std::uint32_t sfpu_init_line = 0;
     std::uint32_t sfpu_parameter[2] = {0, 0};  // fmod_tile_init and its kind leave operands in the SFPU
     std::uint32_t random_state = 0;
+    float column_sums[32] = {};  // cumsum_tile carries them from tile to tile
 
     DataFormat pack_format = DataFormat::Invalid;
     std::uint32_t pack_mask_line = 0;  // of the reduce_init whose edge mask is on; 0: none

@@ -1,0 +1,36 @@
+// exp(x), exp(x * scale). Template arguments of the init and of the calls must agree.
+#pragma once
+
+#include "tt_emulator/sfpu_api.h"
+
+namespace ckernel {
+
+enum class InputClamping : std::uint8_t { ClampToNegative = 1, None = 0 };
+
+template <
+    bool approx = false, std::uint32_t scale = 0x3F800000,
+    InputClamping input_clamping = InputClamping::ClampToNegative, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
+ALWI void exp_tile_init(std::uint32_t line = __builtin_LINE()) {
+    static_assert(approx || scale == 0x3F800000, "the exact form takes its scale at the call");
+    constexpr std::uint32_t variant = approx | static_cast<std::uint32_t>(input_clamping) << 1;
+    tt_emulator::sfpu_init(tt_emulator::SfpuInit::exp_tile_init, variant, line);
+}
+
+// `scale`, the upper half of an fp32, counts with scale_en only.
+template <
+    bool approx = false, bool scale_en = false, InputClamping input_clamping = InputClamping::ClampToNegative,
+    int iterations = 8, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
+ALWI void exp_tile(
+    std::uint32_t idst, VectorMode vector_mode = VectorMode::RC, [[maybe_unused]] std::uint16_t scale = 0x3F80,
+    std::uint32_t line = __builtin_LINE()) {
+    constexpr std::uint32_t variant = approx | static_cast<std::uint32_t>(input_clamping) << 1;
+    if constexpr (scale_en) {
+        const std::uint32_t factor = static_cast<std::uint32_t>(scale) << 16;
+        tt_emulator::sfpu_unary(
+            tt_emulator::sfpu::exp_scaled, idst, vector_mode, {{factor, 0, 0}}, variant, "exp_tile", line);
+    } else {
+        tt_emulator::sfpu_unary(tt_emulator::sfpu::exp, idst, vector_mode, {}, variant, "exp_tile", line);
+    }
+}
+
+}  // namespace ckernel

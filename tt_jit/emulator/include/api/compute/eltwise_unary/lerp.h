@@ -1,0 +1,18 @@
+// a + weight * (b - a).
+#pragma once
+
+#include "tt_emulator/sfpu_api.h"
+
+namespace ckernel {
+
+TT_SFPU_INIT(, lerp_tile_init, lerp_tile_init)
+
+template <DataFormat data_format, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
+ALWI void lerp_tile(
+    std::uint32_t idst0, std::uint32_t idst1, std::uint32_t idst2, std::uint32_t odst,
+    std::uint32_t line = __builtin_LINE()) {
+    tt_emulator::sfpu_ternary(
+        tt_emulator::sfpu::lerp, idst0, idst1, idst2, odst, {}, 0, "lerp_tile", line);
+}
+
+}  // namespace ckernel
