@@ -118,7 +118,9 @@ def scalar(name: str) -> KernelArgument:
 WORK = (KernelArgument(name="work_start", kind="work_start"), KernelArgument(name="work_count", kind="work_count"))
 
 
-def circular_buffer(id: int, name: str, pages: int, page_size: int = 2048, data_format: str = "Float16_b") -> CircularBuffer:
+def circular_buffer(
+    id: int, name: str, pages: int, page_size: int = 2048, data_format: str = "Float16_b"
+) -> CircularBuffer:
     return CircularBuffer(id=id, name=name, format=data_format, page_size=page_size, pages=pages)
 
 

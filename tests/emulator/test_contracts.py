@@ -1,4 +1,4 @@
-"""Every broken contract stops the launch with an error that names core, role, kernel line, circular buffer and a remedy.
+"""Every broken contract stops the launch with an error that names core, role, line, circular buffer and a remedy.
 
 One pair of kernels holds all mistakes, each under its number, so that they are compiled once. The line with the mistake
 carries its number in a comment: `// mistake 4`.
@@ -34,7 +34,7 @@ void kernel_main() {
     constexpr auto args = TensorAccessorArgs<0>();
     const auto a = TensorAccessor(args, get_common_arg_val<uint32_t>(0));
     const uint32_t l1 = get_write_ptr(0);
-    const uint32_t scratch = get_semaphore(0) + 4096;  // past the circular buffers' base: page 0 of `stream` is there
+    const uint32_t scratch = get_semaphore(0);
     volatile uint32_t zero = 0;
     switch (get_common_arg_val<uint32_t>(1)) {
         case 1: cb_push_back(0, 1); break;  // mistake 1
@@ -92,7 +92,7 @@ void kernel_main() {
             cb_reserve_back(1, 1);
             noc_async_read_page(0, a, get_write_ptr(1));
             noc_async_read_barrier();
-            noc_async_write(get_write_ptr(1), get_noc_addr(scratch), 2048);  // mistake 34
+            noc_async_write(get_write_ptr(1), get_noc_addr(l1), 2048);  // mistake 34
             break;
         case 35:
             cb_reserve_back(0, 1);
@@ -104,7 +104,8 @@ void kernel_main() {
             break;
         case 39: noc_semaphore_wait((volatile tt_l1_ptr uint32_t*)get_semaphore(0), 1); break;  // mistake 39
         case 40:
-            noc_async_write_multicast(get_semaphore(0), get_noc_multicast_addr(18, 18, 18, 18, l1), 16, 1);  // mistake 40
+            // The semaphore's 16 bytes to a rectangle that holds the sender alone.
+            noc_async_write_multicast(scratch, get_noc_multicast_addr(18, 18, 18, 18, l1), 16, 1);  // mistake 40
             break;
         default: send(4);
     }
@@ -198,7 +199,9 @@ class Mistake:
 MISTAKES = [
     Mistake(1, "reader", "pushes 1 pages to stream, but only 0 are reserved", "cb_reserve_back", "stream"),
     Mistake(2, "reader", "asks for 5 pages of stream, which has 4", "fewer pages", "stream"),
-    Mistake(3, "reader", "pushes 3 pages to stream from page 3 of 4: the block wraps", "multiple of the block", "stream"),
+    Mistake(
+        3, "reader", "pushes 3 pages to stream from page 3 of 4: the block wraps", "multiple of the block", "stream"
+    ),
     Mistake(4, "reader", "while the NoC read of line", "noc_async_read_barrier", "stream"),
     Mistake(5, "writer", "pops 2 pages from stream, but only 1 have been waited for", "cb_wait_front", "stream"),
     Mistake(6, "reader", "of which only 0 pages are reserved by the reader", "cb_reserve_back", "stream"),
@@ -219,7 +222,9 @@ MISTAKES = [
     Mistake(22, "writer", "writes to A, which the plan declares as read only", "access"),
     Mistake(23, "reader", "pages of 1024 bytes on A, whose pages have 2048", "page size"),
     Mistake(24, "reader", "a TensorAccessor at address 0x40, where no tensor begins", "address argument"),
-    Mistake(25, "reader", "2048 bytes from offset 64 of a page of A, which has 2048 bytes", "get_noc_addr(page, offset)"),
+    Mistake(
+        25, "reader", "2048 bytes from offset 64 of a page of A, which has 2048 bytes", "get_noc_addr(page, offset)"
+    ),
     Mistake(26, "reader", "the plan has no circular buffer 31", "circular_buffers"),
     Mistake(27, "reader", "a NoC transfer of 0 bytes", "skip the transfer"),
     Mistake(28, "reader", "which is outside L1", "get_write_ptr", None, False),

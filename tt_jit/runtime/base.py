@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchProfile:
-    """The latest launch: host microseconds per phase, and what the cores did (by counter name, summed over the cores)."""
+    """The latest launch: host microseconds per phase, and what the cores did, by counter name (`counters` is the sum)."""
 
     to_device_us: float
     kernels_us: float

@@ -60,11 +60,17 @@ class _Library:
         self.open_error = self._bind("open_error", text)
         self.launch = self._bind("launch", pointer, pointer)
         self.launch_free = self._bind("launch_free", None, pointer)
-        self.tensor = self._bind("launch_tensor", word, pointer, text, signed, word, word, word, pointer, pointer, pointer)
+        self.tensor = self._bind(
+            "launch_tensor", word, pointer, text, signed, word, word, word, pointer, pointer, pointer
+        )
         self.program = self._bind("launch_program", None, pointer, text, pointer, word)
-        self.circular_buffer = self._bind("launch_circular_buffer", None, pointer, word, text, word, word, word, word, signed)
+        self.circular_buffer = self._bind(
+            "launch_circular_buffer", None, pointer, word, text, word, word, word, word, signed
+        )
         self.semaphore = self._bind("launch_semaphore", None, pointer, word)
-        self.kernel = self._bind("launch_kernel", flag, pointer, word, pointer, text, text, pointer, word, pointer, word)
+        self.kernel = self._bind(
+            "launch_kernel", flag, pointer, word, pointer, text, text, pointer, word, pointer, word
+        )
         self.scalar = self._bind("launch_scalar", None, pointer, word, word, word)
         self.ready = self._bind("launch_ready", flag, pointer)
         self.run = self._bind("launch_run", flag, pointer, pointer, pointer, word)
@@ -132,7 +138,7 @@ class EmulatedKernel:
         self._lock = threading.Lock()
 
     def launch(self, tensors: Sequence[torch.Tensor | None], scalars: Sequence[int | float]) -> None:
-        key = tuple([None if tensor is None else (tensor.shape, tensor.stride()) for tensor in tensors])
+        key: Any = tuple([None if tensor is None else (tensor.shape, tensor.stride()) for tensor in tensors])
         if self._key_scalars:
             key = (key, *(scalars[index] for index in self._key_scalars))
         with self._lock:
@@ -182,9 +188,7 @@ class _PreparedLaunch:
             raise self._error()
 
     @staticmethod
-    def _solve_symbols(
-        plan: Plan, params: Sequence[Tensor], tensors: Sequence[torch.Tensor | None]
-    ) -> dict[str, int]:
+    def _solve_symbols(plan: Plan, params: Sequence[Tensor], tensors: Sequence[torch.Tensor | None]) -> dict[str, int]:
         given = {param.name: tensor for param, tensor in zip(params, tensors, strict=True)}
         values = {}
         for symbol in plan.symbols:
@@ -214,7 +218,8 @@ class _PreparedLaunch:
             )  # fmt: skip
             if address == 0:
                 raise DeviceError(
-                    f"tensor {tensor.name} of {sizes} does not fit the chip's DRAM, or {tensor.dtype} does not travel as {tensor.format}"
+                    f"tensor {tensor.name}: {sizes} does not fit the chip's DRAM, or {tensor.format} pages"
+                    f" cannot carry {tensor.dtype}"
                 )
             addresses[tensor.name] = address
         return addresses
@@ -338,7 +343,10 @@ def _check_shape(tensor: Tensor, values: Mapping[str, int], given: torch.Tensor 
     if given is not None and tuple(given.shape) != tensor.sizes(values):
         needed = ", ".join(dimension.text for dimension in tensor.shape)
         raise ArgumentError(
-            f"tensor {tensor.name} has the wrong shape", parameter=tensor.name, got=tuple(given.shape), needed=f"({needed})"
+            f"tensor {tensor.name} has the wrong shape",
+            parameter=tensor.name,
+            got=tuple(given.shape),
+            needed=f"({needed})",
         )
 
 
