@@ -13,7 +13,7 @@ help:  ## show this list
 	    || sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## GEMM and fused softmax on the emulator, checked against torch
-	$(BIN)/python -m tt_jit.demo
+	$(BIN)/python examples/demo.py
 
 test: lint  ## the whole suite: ruff, mypy, pytest
 	$(BIN)/python -m pytest tests
