@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchProfile:
-    """The latest launch: host microseconds per phase, and what the cores did, by counter name (`counters` is the sum)."""
+    """The latest launch: host microseconds per phase, and what the cores did. `counters` sums over the cores."""
 
     to_device_us: float
     kernels_us: float

@@ -67,7 +67,7 @@ def find_compiler() -> Compiler:
         if shutil.which(command[0]) is None:
             raise CompilerNotFoundError(
                 f"config.cxx (TT_JIT_CXX) names {command[0]!r}, which is not to be found",
-                hint="name an installed C++20 compiler, or unset it: tt_jit then takes g++, clang++ or the ziglang wheel",
+                hint="name an installed C++20 compiler, or unset it to use g++, clang++ or the ziglang wheel",
             )
         return Compiler(command=tuple(command))
     for name in ("g++", "clang++"):

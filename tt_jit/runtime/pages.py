@@ -1,7 +1,7 @@
 """Torch tensors to and from the page order of a plan's layouts, as two-dimensional tensors that a runtime can tilize.
 
 A tensor of a tile layout becomes a matrix of whole 32x32 tiles whose tiles, row by row, are the pages; a row-major one
-becomes a matrix with one page per row. Values keep their bits: floats and integers travel as integers of their size.
+becomes a matrix with one page per row. Values keep their bits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from math import prod
 
 import torch
 
-from ..plan import FlatLayout, Layout, RowMajorLayout, TileLayout
+from ..plan import FlatLayout, Layout, TileLayout
 from ..target import TILE_ELEMENTS, TILE_HEIGHT, TILE_WIDTH
 
 # The torch dtype whose values a page of each format holds.
@@ -24,28 +24,12 @@ _VALUE_DTYPES = {
     "UInt8": torch.uint8,
 }
 
-# Unsigned types of more than a byte lack most torch operations; their bits travel in the signed type of the same size.
-_CARRIER_DTYPES = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
+# A dtype of the same size that torch and ttnn handle without looking at the values.
+_CARRIERS = {1: torch.uint8, 2: torch.bfloat16, 4: torch.int32}
 
 
-def carrier_dtype(data_format: str) -> torch.dtype:
-    """The torch dtype in which `to_matrix` returns values of `data_format`."""
-    return _CARRIER_DTYPES[_VALUE_DTYPES[data_format].itemsize]
-
-
-def matrix_shape(layout: Layout, shape: Sequence[int], data_format: str) -> tuple[int, int]:
-    """Rows and columns of the matrix of a tensor of `shape`."""
-    if isinstance(layout, TileLayout):
-        outer, rows, columns = layout.grid(shape)
-        return outer * rows * TILE_HEIGHT, columns * TILE_WIDTH
-    if isinstance(layout, FlatLayout):
-        return layout.page_count(shape) * TILE_HEIGHT, TILE_WIDTH
-    itemsize = _VALUE_DTYPES[data_format].itemsize
-    return layout.page_count(shape), layout.page_bytes(shape, data_format) // itemsize
-
-
-def to_matrix(tensor: torch.Tensor, layout: Layout, data_format: str) -> torch.Tensor:
-    """`tensor` in the page order of `layout`, padded with zeros."""
+def to_matrix(tensor: torch.Tensor, layout: Layout, data_format: str, matrix_shape: tuple[int, int]) -> torch.Tensor:
+    """`tensor` in the page order of `layout`, padded with zeros to `matrix_shape`."""
     values = _carried(tensor, data_format)
     if isinstance(layout, TileLayout):
         return _tile_matrix(values, layout)
@@ -54,13 +38,14 @@ def to_matrix(tensor: torch.Tensor, layout: Layout, data_format: str) -> torch.T
         runs = -(-rows.shape[1] // TILE_ELEMENTS)
         return _padded(rows, 1, runs * TILE_ELEMENTS).reshape(-1, TILE_WIDTH)
     pages = values.reshape(layout.page_count(tensor.shape), -1) if tensor.numel() else values.new_empty((0, 0))
-    return _padded(pages, 1, matrix_shape(layout, tensor.shape, data_format)[1])
+    return _padded(pages, 1, matrix_shape[1])
 
 
 def from_matrix(
     matrix: torch.Tensor, layout: Layout, shape: Sequence[int], data_format: str, dtype: torch.dtype
 ) -> torch.Tensor:
     """The inverse of `to_matrix`: a tensor of `shape` and `dtype`."""
+    matrix = matrix.view(_CARRIERS[matrix.dtype.itemsize])
     if isinstance(layout, TileLayout):
         values = _tile_tensor(matrix, layout, shape)
     elif isinstance(layout, FlatLayout):
@@ -75,7 +60,7 @@ def from_matrix(
 def _carried(tensor: torch.Tensor, data_format: str) -> torch.Tensor:
     value_dtype = _VALUE_DTYPES[data_format]
     values = tensor if tensor.dtype is value_dtype else tensor.to(value_dtype)
-    return values.contiguous().view(carrier_dtype(data_format))
+    return values.contiguous().view(_CARRIERS[value_dtype.itemsize])
 
 
 def _restored(values: torch.Tensor, data_format: str, dtype: torch.dtype) -> torch.Tensor:
@@ -148,8 +133,3 @@ def _tile_tensor(matrix: torch.Tensor, layout: TileLayout, shape: Sequence[int])
     planes = _uncut(planes, 2, layout.col_block, TILE_WIDTH, columns)
     order = _tile_order(layout)
     return planes.reshape([shape[dim] for dim in order]).permute(_inverse(order))
-
-
-def is_row_major(layout: Layout) -> bool:
-    """Whether the pages of `layout` are rows, not tiles."""
-    return isinstance(layout, RowMajorLayout)

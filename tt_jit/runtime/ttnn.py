@@ -12,17 +12,26 @@ import hashlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from ..errors import ArgumentError, DeviceError
-from ..plan import CircularBuffer, KernelArgument, KernelSpec, Plan, Program, Scalar, Tensor, TensorAccessor, TileLayout
-from ..target import Target
+from ..data_format import FORMATS
+from ..errors import ArgumentError, DeviceError, TTJitError
+from ..plan import (
+    CircularBuffer,
+    FlatLayout,
+    KernelArgument,
+    KernelSpec,
+    Plan,
+    Program,
+    RowMajorLayout,
+    Scalar,
+    Tensor,
+    TensorAccessor,
+    TileLayout,
+)
+from ..target import TILE_HEIGHT, TILE_WIDTH, Target
 from . import ttnn_environment
-from .pages import from_matrix, is_row_major, matrix_shape, to_matrix
 from .ttnn_errors import first_line, translate
 
 ttnn_environment.prepare()
@@ -41,14 +50,14 @@ _DTYPES = {
     "UInt8": ttnn.uint8,
 }
 # Buffers that we fill ourselves hold bits; these ttnn dtypes carry them unchanged, by bytes per element.
-_CARRIERS = {1: (ttnn.uint8, torch.uint8), 2: (ttnn.bfloat16, torch.bfloat16), 4: (ttnn.int32, torch.int32)}
-_TORCH_DTYPES = {
-    ttnn.float32: torch.float32,
-    ttnn.bfloat16: torch.bfloat16,
-    ttnn.int32: torch.int32,
-    ttnn.uint32: torch.uint32,
-    ttnn.uint16: torch.uint16,
-    ttnn.uint8: torch.uint8,
+_CARRIERS = {1: ttnn.uint8, 2: ttnn.bfloat16, 4: ttnn.int32}
+_DTYPE_NAMES = {
+    ttnn.float32: "float32",
+    ttnn.bfloat16: "bfloat16",
+    ttnn.int32: "int32",
+    ttnn.uint32: "uint32",
+    ttnn.uint16: "uint16",
+    ttnn.uint8: "uint8",
 }
 _ARCHITECTURES = {"WORMHOLE_B0": "wormhole_b0", "BLACKHOLE": "blackhole"}
 _CIRCULAR_BUFFER_SLOTS = {"wormhole_b0": 32, "blackhole": 64}
@@ -57,6 +66,7 @@ _MAX_BINDINGS = 256
 
 Handle = Any  # a ttnn device
 DeviceTensor = Any  # a ttnn tensor
+CallTensor = Any  # a torch tensor, a ttnn tensor, or None for an argument that is not used
 
 
 class TtnnDevice:
@@ -139,11 +149,11 @@ def is_tensor(value: object) -> bool:
     return isinstance(value, ttnn.Tensor)
 
 
-def describe(tensor: DeviceTensor) -> tuple[tuple[int, ...], torch.dtype]:
-    """Shape and dtype of a ttnn tensor, in torch's terms."""
-    if tensor.dtype not in _TORCH_DTYPES:
+def describe(tensor: DeviceTensor) -> tuple[tuple[int, ...], str]:
+    """Shape and dtype of a ttnn tensor; the dtype has the name that torch gives it."""
+    if tensor.dtype not in _DTYPE_NAMES:
         raise ArgumentError(f"tt_jit cannot take ttnn tensors of {tensor.dtype}", got=str(tensor.dtype))
-    return tuple(tensor.shape), _TORCH_DTYPES[tensor.dtype]
+    return tuple(tensor.shape), _DTYPE_NAMES[tensor.dtype]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,14 +203,14 @@ class LoadedTtnnKernel:
         # The caller counts tensor parameters only; the plan counts all parameters.
         self._argument_of = {parameter: argument for argument, parameter in enumerate(parameters)}
 
-    def launch(self, tensors: Sequence[torch.Tensor | DeviceTensor | None], scalars: Sequence[int | float]) -> None:
+    def launch(self, tensors: Sequence[CallTensor], scalars: Sequence[int | float]) -> None:
         """Run the kernel. Torch tensors are copied to the chip and, if written, back; ttnn tensors stay in place."""
         key = tuple([_torch_key(tensor) if type(tensor) is not ttnn.Tensor else tensor.spec for tensor in tensors])
         if self._size_scalars:
             key = (*key, *(scalars[index] for index in self._size_scalars))
         binding = self._bindings.get(key)
         if binding is None:
-            binding = self._bind(tensors, scalars)
+            binding = self._bind(tensors, [None if value is None else tuple(value.shape) for value in tensors], scalars)
             if len(self._bindings) >= _MAX_BINDINGS:
                 self._bindings.clear()
             self._bindings[key] = binding
@@ -223,20 +233,33 @@ class LoadedTtnnKernel:
             if binding.converted:
                 self._download(binding, tensors)
         except RuntimeError as error:
-            # The descriptors may be half updated; the next call builds them anew.
-            self._bindings.clear()
-            raise translate(
-                error,
-                kernel=self._plan.name,
-                files=tuple(self._files),
-                directory=self._directory,
-                log=ttnn_environment.log_file().with_suffix(".error.log"),
-            ) from None
+            raise self._translated(error) from None
+
+    def dry_run(self, shapes: Sequence[tuple[int, ...] | None]) -> None:
+        """Build and run the programs on buffers of these argument shapes, whatever they contain."""
+        binding = self._bind([None] * len(shapes), shapes, [0] * len(self._plan.scalars))
+        try:
+            for program in binding.programs:
+                ttnn.generic_op([binding.buffers[index] for index in program.order], program.descriptor)
+            self._device.synchronize()
+        except RuntimeError as error:
+            raise self._translated(error) from None
+
+    def _translated(self, error: RuntimeError) -> TTJitError:
+        # The descriptors may be half updated; the next call builds them anew.
+        self._bindings.clear()
+        return translate(
+            error,
+            kernel=self._plan.name,
+            files=tuple(self._files),
+            directory=self._directory,
+            log=ttnn_environment.log_file().with_suffix(".error.log"),
+        )
 
     def allocate(self, argument: int, shape: Sequence[int]) -> DeviceTensor:
         """A ttnn tensor for an output, where the other arguments are ttnn tensors."""
         tensor = self._tensor_of_argument(argument)
-        layout = ttnn.ROW_MAJOR_LAYOUT if is_row_major(tensor.layout) else ttnn.TILE_LAYOUT
+        layout = _ttnn_layout(tensor)
         result = ttnn.allocate_tensor_on_device(
             ttnn.Shape(list(shape)), _DTYPES[tensor.format], layout, self._device.handle, ttnn.DRAM_MEMORY_CONFIG
         )
@@ -250,12 +273,17 @@ class LoadedTtnnKernel:
             if tensor.param_index is not None and self._argument_of[tensor.param_index] == argument
         )
 
-    def _bind(self, tensors: Sequence[torch.Tensor | DeviceTensor | None], scalars: Sequence[int | float]) -> _Binding:
-        shapes_by_name = {}
-        for tensor in self._plan.tensors:
-            if tensor.param_index is not None:
-                value = tensors[self._argument_of[tensor.param_index]]
-                shapes_by_name[tensor.name] = None if value is None else tuple(value.shape)
+    def _bind(
+        self,
+        tensors: Sequence[CallTensor],
+        shapes: Sequence[tuple[int, ...] | None],
+        scalars: Sequence[int | float],
+    ) -> _Binding:
+        shapes_by_name = {
+            tensor.name: shapes[self._argument_of[tensor.param_index]]
+            for tensor in self._plan.tensors
+            if tensor.param_index is not None
+        }
         symbols: dict[str, int] = {}
         for symbol in self._plan.symbols:
             shape = shapes_by_name[symbol.param]
@@ -287,39 +315,36 @@ class LoadedTtnnKernel:
         return binding
 
     def _buffer(self, tensor: Tensor, shape: Sequence[int]) -> DeviceTensor:
-        rows, columns = matrix_shape(tensor.layout, shape, tensor.format)
-        row_major = is_row_major(tensor.layout)
-        dtype, torch_dtype = _carrier(tensor.format)
+        rows, columns = _matrix_shape(tensor, shape)
         # A tensor without elements still has an address.
-        rows, columns = max(rows, 1 if row_major else 32), max(columns, 32)
-        host = ttnn.from_torch(
-            torch.zeros((rows, columns), dtype=torch_dtype),
-            dtype=dtype,
-            layout=ttnn.ROW_MAJOR_LAYOUT if row_major else ttnn.TILE_LAYOUT,
+        shape = [max(rows, 1), max(columns, TILE_WIDTH)]
+        return ttnn.allocate_tensor_on_device(
+            ttnn.Shape(shape), _carrier(tensor), _ttnn_layout(tensor), self._device.handle, ttnn.DRAM_MEMORY_CONFIG
         )
-        return host.to(self._device.handle, ttnn.DRAM_MEMORY_CONFIG)
 
-    def _upload(self, binding: _Binding, tensors: Sequence[torch.Tensor | DeviceTensor | None]) -> None:
+    def _upload(self, binding: _Binding, tensors: Sequence[CallTensor]) -> None:
+        from .pages import to_matrix
+
         for index, argument in binding.converted:
             tensor = self._plan.tensors[index]
             value = tensors[argument]
             # A tensor that is only written may be written in part: the rest keeps what the caller had there.
             if tensor.access == "none" or value is None or value.numel() == 0:
                 continue
-            dtype, torch_dtype = _carrier(tensor.format)
-            matrix = to_matrix(value.detach().cpu(), tensor.layout, tensor.format).view(torch_dtype)
-            layout = ttnn.ROW_MAJOR_LAYOUT if is_row_major(tensor.layout) else ttnn.TILE_LAYOUT
-            ttnn.copy_host_to_device_tensor(ttnn.from_torch(matrix, dtype=dtype, layout=layout), binding.buffers[index])
+            matrix = to_matrix(value.detach().cpu(), tensor.layout, tensor.format, _matrix_shape(tensor, value.shape))
+            host = ttnn.from_torch(matrix, dtype=_carrier(tensor), layout=_ttnn_layout(tensor))
+            ttnn.copy_host_to_device_tensor(host, binding.buffers[index])
 
-    def _download(self, binding: _Binding, tensors: Sequence[torch.Tensor | DeviceTensor | None]) -> None:
+    def _download(self, binding: _Binding, tensors: Sequence[CallTensor]) -> None:
+        from .pages import from_matrix
+
         for index, argument in binding.converted:
             tensor = self._plan.tensors[index]
             value = tensors[argument]
             if not tensor.is_written or value is None or value.numel() == 0:
                 continue
             matrix = ttnn.to_torch(binding.buffers[index])
-            integers = matrix.view({1: torch.uint8, 2: torch.int16, 4: torch.int32}[matrix.dtype.itemsize])
-            value.copy_(from_matrix(integers, tensor.layout, binding.shapes[index], tensor.format, value.dtype))
+            value.copy_(from_matrix(matrix, tensor.layout, binding.shapes[index], tensor.format, value.dtype))
 
     def _set_scalars(self, binding: _Binding, scalars: Sequence[int | float]) -> None:
         words = [encode(value) for encode, value in zip(self._scalar_bits, scalars, strict=True)]
@@ -428,13 +453,27 @@ class LoadedTtnnKernel:
         return int.from_bytes(digest.digest(), "little")
 
 
-def _torch_key(tensor: torch.Tensor | None) -> tuple[int, ...] | None:
+def _torch_key(tensor: CallTensor) -> tuple[int, ...] | None:
     return None if tensor is None else tuple(tensor.shape)
 
 
-@cache
-def _carrier(data_format: str) -> tuple[Any, torch.dtype]:
-    return _CARRIERS[{"UInt8": 1, "Float16_b": 2, "UInt16": 2}.get(data_format, 4)]
+def _carrier(tensor: Tensor) -> Any:
+    return _CARRIERS[FORMATS[tensor.format].element_bytes]
+
+
+def _ttnn_layout(tensor: Tensor) -> Any:
+    return ttnn.ROW_MAJOR_LAYOUT if isinstance(tensor.layout, RowMajorLayout) else ttnn.TILE_LAYOUT
+
+
+def _matrix_shape(tensor: Tensor, shape: Sequence[int]) -> tuple[int, int]:
+    """Rows and columns of the two-dimensional ttnn tensor whose pages are those of `tensor`."""
+    layout = tensor.layout
+    if isinstance(layout, TileLayout):
+        outer, rows, columns = layout.grid(shape)
+        return outer * rows * TILE_HEIGHT, columns * TILE_WIDTH
+    if isinstance(layout, FlatLayout):
+        return layout.page_count(shape) * TILE_HEIGHT, TILE_WIDTH
+    return layout.page_count(shape), layout.page_bytes(shape, tensor.format) // FORMATS[tensor.format].element_bytes
 
 
 def _scalars_in_expressions(plan: Plan) -> list[int]:
@@ -513,7 +552,7 @@ def _check_in_place(kernel: str, tensor: Tensor, value: DeviceTensor) -> None:
     elif needed is None:
         problem = "a ttnn tensor"
         needed = "a torch tensor: the kernel keeps this tensor in an order of its own"
-    elif row_major != is_row_major(tensor.layout) or (row_major and value.buffer_page_size() % 64):
+    elif row_major != isinstance(tensor.layout, RowMajorLayout) or (row_major and value.buffer_page_size() % 64):
         problem = f"{value.layout} with pages of {value.buffer_page_size()} bytes"
     if problem is None:
         return
@@ -535,6 +574,6 @@ def _in_place_requirement(tensor: Tensor, rank: int) -> str | None:
         natural = layout.outer == tuple(range(max(rank - 2, 0))) and [layout.row] == rows and layout.col == rank - 1
         whole = layout.row_block % 32 == 0 and layout.col_block % 32 == 0
         return f"{dtype}, ttnn.TILE_LAYOUT, interleaved" if natural and whole else None
-    if is_row_major(layout) and layout.page_dims == 1:  # type: ignore[union-attr]
+    if isinstance(layout, RowMajorLayout) and layout.page_dims == 1:
         return f"{dtype}, ttnn.ROW_MAJOR_LAYOUT, interleaved, rows of a multiple of 64 bytes"
     return None

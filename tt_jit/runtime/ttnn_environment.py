@@ -120,6 +120,4 @@ def prepare() -> None:
     else:
         os.environ.setdefault("TT_METAL_OPERATION_TIMEOUT_SECONDS", _CARD_TIMEOUT_SECONDS)
     if "ttnn" not in sys.modules and importlib.util.find_spec("loguru") is not None:
-        from loguru import logger
-
-        logger.disable("ttnn")
+        importlib.import_module("loguru").logger.disable("ttnn")
