@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+import tt_jit
 from tests.host.projects import CASES, COLUMNS, ROWS, case_name, copy_artifact
-from tt_jit.codegen.export import export_project
 from tt_jit.codegen.host import emit_host_program
 from tt_jit.plan import Plan
 
@@ -31,10 +31,24 @@ def as_bytes(tensor: torch.Tensor) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def outputs(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copies(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The host program of all copy cases, built against the emulator library that `exported` already has."""
+    directory = tmp_path_factory.mktemp("copies")
+    for name, text in copy_artifact("copies", CASES).files.items():
+        (directory / name).write_text(text)
+    library = exported / "build"
+    flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", f'-DKERNEL_DIRECTORY="{directory}"']
+    paths = ["-I", exported / "emulator" / "include", "-I", exported, "-L", library, "-ltt_emulator"]
+    command = ["c++", *flags, directory / "main.cpp", "-o", directory / "main", *paths, f"-Wl,-rpath,{library}"]
+    subprocess.run(command, check=True)
+    return directory / "main"
+
+
+@pytest.fixture(scope="module")
+def outputs(copies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the outputs of one run in which every input comes from a file."""
     directory = tmp_path_factory.mktemp("outputs")
-    command = [str(exported / "build" / "main"), "--m", str(ROWS)]
+    command = [str(copies), "--m", str(ROWS)]
     for dtype, layout_name in CASES:
         name = f"A_{case_name(dtype, layout_name)}"
         (directory / name).write_bytes(as_bytes(random_tensor(dtype)))
@@ -43,23 +57,36 @@ def outputs(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+def test_exported_gemm_agrees_with_torch(exported: Path, gemm_kernel: tt_jit.Kernel, tmp_path: Path) -> None:
+    A, B = torch.randn(100, 80).bfloat16(), torch.randn(80, 96).bfloat16()
+    (tmp_path / "A.bin").write_bytes(as_bytes(A))
+    (tmp_path / "B.bin").write_bytes(as_bytes(B))
+    command = [exported / "build" / "main", "--m", "100", "--A", "A.bin", "--B", "B.bin", "--C", "C.bin"]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    C = torch.frombuffer(bytearray((tmp_path / "C.bin").read_bytes()), dtype=torch.float32).reshape(100, 96)
+    # Products of bfloat16 numbers are exact in float32; each of the 80 additions may lose a last bit.
+    allowed = 80 * 2.0**-23 * (A.double().abs() @ B.double().abs())
+    assert ((C.double() - A.double() @ B.double()).abs() <= allowed).all()
+    assert torch.equal(C, gemm_kernel(A, B)), "the same kernels as in a call from Python, so the same bits"
+
+
 @pytest.mark.parametrize(("dtype", "layout_name"), CASES)
 def test_every_dtype_and_layout_survives_the_device(outputs: Path, dtype: str, layout_name: str) -> None:
     result = (outputs / f"C_{case_name(dtype, layout_name)}.bin").read_bytes()
     assert result == as_bytes(random_tensor(dtype))
 
 
-def test_export_twice_gives_the_same_bytes(exported: Path, tmp_path: Path) -> None:
-    export_project(copy_artifact("copies", CASES), tmp_path)
+def test_export_twice_gives_the_same_bytes(exported: Path, gemm_kernel: tt_jit.Kernel, tmp_path: Path) -> None:
+    gemm_kernel.export_sources(tmp_path)
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
     assert {"CMakeLists.txt", "main.cpp", "kernels/reader.cpp", "emulator/chip.cpp"} <= {str(name) for name in files}
     assert all((tmp_path / name).read_bytes() == (exported / name).read_bytes() for name in files)
 
 
-def test_inputs_without_a_file_follow_the_seed(exported: Path, tmp_path: Path) -> None:
+def test_inputs_without_a_file_follow_the_seed(copies: Path, tmp_path: Path) -> None:
     results = []
     for seed in ("1", "1", "2"):
-        command = [exported / "build" / "main", "--m", str(ROWS), "--seed", seed]
+        command = [copies, "--m", str(ROWS), "--seed", seed]
         subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
         results.append((tmp_path / "C_float32_tiles.bin").read_bytes())
     assert results[0] == results[1] != results[2]
@@ -78,8 +105,8 @@ def test_inputs_without_a_file_follow_the_seed(exported: Path, tmp_path: Path) -
         ),
     ],
 )
-def test_wrong_arguments_are_explained(exported: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
-    command = [str(exported / "build" / "main"), *arguments]
+def test_wrong_arguments_are_explained(copies: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    command = [str(copies), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 1
     assert message in result.stderr
