@@ -106,8 +106,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="`auto`, `emulator`, `ttnn`, `ttnn:N`",
         default="auto",
         default_text="`auto`",
-        help="Where kernels run. `auto` takes the chip (or Tenstorrent's simulator) when there is one and ttnn is installed, "
-        "else the emulator.",
+        help="Where kernels run. `auto` takes the chip (or Tenstorrent's simulator) when there is one and ttnn is "
+        "installed, else the emulator.",
         in_key=False,
         parse=str,
         check=_is_device,
@@ -129,8 +129,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="`accurate`, `fast`",
         default="accurate",
         default_text="`accurate`",
-        help="`accurate` never computes less precisely than the kernel's dtypes; `fast` may use bfloat16 for float16 and "
-        "approximate functions.",
+        help="`accurate` never computes less precisely than the kernel's dtypes; `fast` may use bfloat16 for float16 "
+        "and approximate functions.",
         in_key=True,
         parse=str,
         check=_one_of("accurate", "fast"),
@@ -141,8 +141,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="path",
         default=None,
         default_text="unset",
-        help="Write the IR after every pass to numbered files in this folder. Setting it compiles anew, whatever the cache "
-        "holds.",
+        help="Write the IR after every pass to numbered files in this folder. Setting it compiles anew, whatever the "
+        "cache holds.",
         in_key=False,
         parse=str,
         check=_is_optional_path,
@@ -271,10 +271,10 @@ def environment_table() -> str:
         [
             "# Settings",
             "",
-            "Every setting is an environment variable and an attribute of `tt_jit.config`. The environment is read once,",
-            "when the setting is first used. From Python: `tt_jit.config.verbose = True`, or for a while",
-            '`with tt_jit.config.scope(target="blackhole"): ...`. A value that a setting cannot have is an error, never',
-            "ignored. This page is written by `python docs/write_env_vars.py`.",
+            "Every setting is an environment variable and an attribute of `tt_jit.config`. The environment is read",
+            "once, when the setting is first used. From Python: `tt_jit.config.verbose = True`, or for a while",
+            '`with tt_jit.config.scope(target="blackhole"): ...`. A value that a setting cannot have is an error,',
+            "never ignored. This page is written by `python docs/write_env_vars.py`.",
             "",
             "| variable | attribute | values | default | part of the cache key | meaning |",
             "|---|---|---|---|---|---|",

@@ -165,7 +165,7 @@ class Kernel:
         """The generated C++ of one role ("reader", "compute", "writer"), or of all of them."""
         if isinstance(role, bool):
             # TileLang's only parameter is kernel_only.
-            role, kernel_only = None, role
+            kernel_only, role = role, None
         files = self.artifact.files
         names = [name for name in files if name.endswith(".cpp") and Path(name).stem in ROLES]
         names.sort(key=lambda name: (Path(name).parent.as_posix(), ROLES.index(Path(name).stem)))

@@ -79,6 +79,7 @@ class Tracer:
             self._jit_func = rewrite(function, eager_jit=True)
         self.tensor_parameters: tuple[str, ...] = tuple(self._jit_func.tensor_args)
         self._style: Style | None = None
+        self._probed: tuple[Sequence[Any], Mapping[str, Any], tirx.PrimFunc] | None = None
 
     def style(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Style:
         """Lazy if the function has an inner T.prim_func or, called as plain Python, returns a PrimFunc; else eager."""
@@ -96,12 +97,20 @@ class Tracer:
         except TypeError:
             return False
         try:
-            return isinstance(self._function(*args, **kwargs), tirx.PrimFunc)
+            result = self._function(*args, **kwargs)
         except (JITNoBuilderError, EagerJITBuildError):
             return False
+        if isinstance(result, tirx.PrimFunc):
+            # The trace that follows is of the same call: once is enough.
+            self._probed = (args, kwargs, result)
+            return True
+        return False
 
     def trace_lazy(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tirx.PrimFunc:
         """Call the factory."""
+        probed, self._probed = self._probed, None
+        if probed is not None and probed[0] is args and probed[1] is kwargs:
+            return probed[2]
         with self._session():
             result = self._function(*args, **kwargs)
         if not isinstance(result, tirx.PrimFunc):

@@ -11,6 +11,7 @@ import builtins
 import enum
 import functools
 import hashlib
+import os
 import sys
 import types
 from collections import OrderedDict, defaultdict, deque
@@ -55,6 +56,7 @@ _CLASS_NOISE = frozenset(
     "__abstractmethods__ __parameters__ __orig_bases__ __firstlineno__ __static_attributes__ __qualname__".split()
 )
 _DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_STANDARD_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 _MAX_OBJECTS = 50_000
 _MISSING = object()
 
@@ -92,7 +94,7 @@ def _root_package(name: str | None) -> str:
 
 
 def _is_standard(name: str) -> bool:
-    return _root_package(name) in sys.stdlib_module_names
+    return _root_package(name) in sys.stdlib_module_names and name != "__main__"
 
 
 def _qualified(kind: type) -> str:
@@ -208,12 +210,18 @@ class _Walk:
         if package in _TRUSTED and not traced:
             self._library_callable(function)
             return
-        if not traced and (package in _OPAQUE or (_is_standard(package) and package != "__main__")):
+        if not traced and (package in _OPAQUE or _is_standard(package)):
             self._library_callable(function)
             return
         code = function.__code__
         self._watch.function(function)
         self._emit("function", function.__module__, function.__qualname__)
+        if code.co_filename.startswith(_STANDARD_LIBRARY) and not traced:
+            # A wrapper of the standard library around a function of the user's: the user's is in its closure.
+            self._emit("wrapper", code.co_qualname if hasattr(code, "co_qualname") else code.co_name)
+            for cell in function.__closure__ or ():
+                self._cell(cell, ())
+            return
         self._code(code)
         chains = list(names_of_code(code).chains)
         if traced or any(isinstance(constant, types.CodeType) for constant in code.co_consts):
@@ -254,7 +262,7 @@ class _Walk:
         for chain in chains:
             self._emit("name", chain.root, *chain.attributes)
             if chain.free and chain.root in cells:
-                self._cell(cells[chain.root], chain)
+                self._cell(cells[chain.root], chain.attributes)
             elif chain.root in namespace:
                 found = namespace[chain.root]
                 self._watch.name(namespace, chain.root, found)
@@ -263,7 +271,7 @@ class _Walk:
                 self._watch.absence(namespace, chain.root)
                 self._builtin(chain.root)
 
-    def _cell(self, cell: types.CellType, chain: Chain) -> None:
+    def _cell(self, cell: types.CellType, attributes: tuple[str, ...]) -> None:
         try:
             found = cell.cell_contents
         except ValueError:
@@ -271,7 +279,7 @@ class _Walk:
             self._emit("empty")
             return
         self._watch.cell(cell, found)
-        self._chain(found, chain.attributes)
+        self._chain(found, attributes)
 
     def _builtin(self, name: str) -> None:
         self._emit("builtin" if hasattr(builtins, name) else "absent")
@@ -317,8 +325,6 @@ class _Walk:
         return _root_package(type(value).__module__) in _TRUSTED and not isinstance(value, enum.Enum)
 
     def _environment(self) -> None:
-        import os
-
         values = os.environ
         self._emit("environment", sorted(values.items()))
         self._watch.content(lambda: dict(values))
@@ -355,7 +361,7 @@ class _Walk:
 
     def _library_callable(self, value: Any) -> None:
         module = getattr(value, "__module__", None) or ""
-        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
+        name = str(getattr(value, "__qualname__", None) or getattr(value, "__name__", ""))
         bound = getattr(value, "__self__", None)
         self._emit("callable", module, name)
         if bound is not None and not isinstance(bound, types.ModuleType):
@@ -392,7 +398,7 @@ class _Walk:
     def _class(self, value: type) -> None:
         package = _root_package(value.__module__)
         self._emit("class", _qualified(value))
-        if package in _TRUSTED or (_is_standard(package) and package != "__main__") or package in _OPAQUE:
+        if package in _TRUSTED or package in _OPAQUE or _is_standard(package):
             return
         for base in value.__bases__:
             self.value(base)
@@ -423,10 +429,10 @@ class _Walk:
             self._numpy(value)
         elif package in _TRUSTED:
             self._library_object(value)
+        elif _qualified(kind) in _PLAIN_RECORDS or not _is_standard(package):
+            self._record(value)
         elif kind.__module__ in ("typing", "types", "typing_extensions") and not hasattr(value, "gi_frame"):
             self._emit("typing", repr(value))
-        elif _qualified(kind) in _PLAIN_RECORDS or not (_is_standard(package) and package != "__main__"):
-            self._record(value)
         elif _qualified(kind) in ("re.Pattern", "pathlib.PosixPath", "fractions.Fraction", "decimal.Decimal"):
             self._emit(_qualified(kind), repr(value))
         elif _qualified(kind) == "functools._lru_cache_wrapper":
@@ -455,9 +461,7 @@ class _Walk:
             base = next(base for base in (int, float, str, bytes) if isinstance(value, base))
             self._emit(base.__name__, base.__repr__(value))
         elif attributes is None and not slots:
-            heap_type = kind.__flags__ & (1 << 9)
-            if heap_type and kind.__init__ is object.__init__ and kind.__new__ is object.__new__:
-                return
+            # Not even a __dict__: what a class written in C keeps is out of sight.
             self._by_identity(value, f"a {_qualified(kind)} is captured", volatile=True)
             return
         if attributes is not None:

@@ -7,13 +7,15 @@ watched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from operator import attrgetter, is_, itemgetter
 from types import CellType, FunctionType
 from typing import Any
 
 _MISSING = object()
-_FUNCTION_PARTS = tuple(map(attrgetter, ("__code__", "__defaults__", "__kwdefaults__")))
+_code_of, _defaults_of, _keywords_of, _attributes_of = map(
+    attrgetter, ("__code__", "__defaults__", "__kwdefaults__", "__dict__")
+)
 
 
 class Watch:
@@ -22,7 +24,7 @@ class Watch:
     def __init__(self) -> None:
         self._names: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
         self._absent: dict[int, tuple[Mapping[str, Any], set[str]]] = {}
-        self._functions: list[FunctionType] = []
+        self._functions: list[tuple[FunctionType, object, object, object]] = []
         self._checks: list[Callable[[], bool]] = []
         self._kept: list[object] = []
         self._compiled = False
@@ -60,7 +62,10 @@ class Watch:
         self._checks.append(lambda: {id(value) for value in values} == before)
 
     def function(self, function: FunctionType) -> None:
-        self._functions.append(function)
+        """Neither code, defaults nor attributes are replaced (as reloading in a notebook does)."""
+        self._functions.append((function, function.__code__, function.__defaults__, function.__kwdefaults__))
+        if function.__dict__:
+            self.mapping(function.__dict__)
 
     def content(self, read: Callable[[], object]) -> None:
         """`read()` gives an equal value (bytes of an array, slots of an object)."""
@@ -81,7 +86,7 @@ class Watch:
         for namespace, expected in self._names.values():
             checks.append(_names_check(namespace, expected))
         if self._functions:
-            checks.append(_functions_check(tuple(self._functions)))
+            checks.append(_functions_check(self._functions))
         for namespace, absent in self._absent.values():
             checks.append(_absence_check(namespace, frozenset(absent)))
         self._checks = checks + self._checks
@@ -105,20 +110,23 @@ def _names_check(namespace: Mapping[str, Any], expected: Mapping[str, Any]) -> C
     return check
 
 
-def _functions_check(functions: tuple[FunctionType, ...]) -> Callable[[], bool]:
-    """No function had its code or defaults replaced (as reloading in a notebook does)."""
-    before = [[get(function) for function in functions] for get in _FUNCTION_PARTS]
+def _functions_check(watched: Sequence[tuple[FunctionType, object, object, object]]) -> Callable[[], bool]:
+    functions, codes, defaults, keywords = zip(*watched, strict=True)
     if len(functions) == 1:
-        (function,), (code, defaults, keywords) = functions, (parts[0] for parts in before)
+        ((function, code, default, keyword),) = watched
+        bare = not function.__dict__
         return lambda: (
-            function.__code__ is code and function.__defaults__ is defaults and function.__kwdefaults__ is keywords
+            function.__code__ is code
+            and function.__defaults__ is default
+            and function.__kwdefaults__ is keyword
+            and not (bare and function.__dict__)
         )
-    code_of, defaults_of, keywords_of = _FUNCTION_PARTS
-    codes, defaults_list, keywords_list = before
+    bare_functions = tuple(function for function in functions if not function.__dict__)
     return lambda: (
-        all(map(is_, map(code_of, functions), codes))
-        and all(map(is_, map(defaults_of, functions), defaults_list))
-        and all(map(is_, map(keywords_of, functions), keywords_list))
+        all(map(is_, map(_code_of, functions), codes))
+        and all(map(is_, map(_defaults_of, functions), defaults))
+        and all(map(is_, map(_keywords_of, functions), keywords))
+        and not any(map(_attributes_of, bare_functions))
     )
 
 
