@@ -1,0 +1,80 @@
+"""Every kernel text of the suite through the real runtime.
+
+ttnn's mock device allocates, compiles for all five RISC-V cores of a Tensix against the real headers, and runs dry.
+These tests run last, when the others have generated their kernels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tt_jit.plan import Plan
+
+from . import chips
+from .kernels import hand_written
+from .recording import recorded
+
+BOARDS = {"n150": "wormhole_b0", "p150": "blackhole"}
+
+
+@pytest.fixture(scope="module")
+def runner() -> chips.DevicePython:
+    found = chips.device_python()
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+def _jobs(architecture: str) -> list[chips.Job]:
+    jobs = {}
+    for kernel in hand_written():
+        plan = dataclasses.replace(kernel.plan, target=architecture)
+        files = {**kernel.files, "tt.plan.json": plan.to_json()}
+        jobs[kernel.name] = chips.Job(name=kernel.name, files=files, shapes=chips.shapes_for(plan))
+    for files in recorded():
+        plan = Plan.from_json(files["tt.plan.json"])
+        if plan.target != architecture:
+            # Kernel texts name the chip in a comment only; the other chip has to take them too.
+            document = json.loads(files["tt.plan.json"])
+            document["target"], document["grid"] = architecture, [8, 8]
+            files = {**files, "tt.plan.json": json.dumps(document)}
+            plan = Plan.from_json(files["tt.plan.json"])
+        name = f"{plan.name}-{len(jobs)}"
+        jobs[name] = chips.Job(name=name, files=files, shapes=chips.shapes_for(plan))
+    return list(jobs.values())
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_kernel_compiles_and_runs_dry(board: str, runner: chips.DevicePython, tmp_path: Path) -> None:
+    jobs = _jobs(BOARDS[board])
+    os.environ.setdefault("TT_JIT_CACHE_DIR", str(chips.ROOT / "build" / "device-cache"))
+    outcomes = chips.run(runner, chips.mock_chip(board), jobs, tmp_path, timeout=3600)
+    refused = {name: outcome.error for name, outcome in outcomes.items() if outcome.error}
+    beyond_stand_in = [name for name, error in refused.items() if chips.STAND_IN_LIMIT.search(error or "")]
+    failed = {name: error for name, error in refused.items() if name not in beyond_stand_in}
+    assert len(outcomes) == len(jobs)
+    assert not failed, "\n\n".join(f"{name}: {error}" for name, error in failed.items())
+    if beyond_stand_in:
+        pytest.skip(
+            f"{board}: {len(jobs) - len(beyond_stand_in)} of {len(jobs)} kernels compile; the stand-in compiler runs "
+            f"out of vector registers for: {', '.join(beyond_stand_in)}"
+        )
+
+
+def test_a_broken_kernel_is_reported_with_its_line(runner: chips.DevicePython, tmp_path: Path) -> None:
+    kernel = next(kernel for kernel in hand_written() if "compute.cpp" in kernel.files)
+    text = kernel.files["compute.cpp"].replace("tile_regs_wait();", "no_such_function();")
+    line = next(number for number, content in enumerate(text.splitlines(), 1) if "no_such_function" in content)
+    files = {**kernel.files, "compute.cpp": text, "tt.plan.json": kernel.plan.to_json()}
+    job = chips.Job(name="broken", files=files, shapes=chips.shapes_for(kernel.plan))
+    error = chips.run(runner, chips.mock_chip("n150"), [job], tmp_path)["broken"].error
+    assert error is not None
+    assert error.startswith("KernelCompileError")
+    assert f"compute.cpp:{line}" in error
+    assert "no_such_function" in error
+    assert "backtrace" not in error and len(error.splitlines()) < 12
