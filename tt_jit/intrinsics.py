@@ -16,12 +16,13 @@ _UNARY = "api/compute/eltwise_unary/"
 class Init:
     """The call that prepares a unit for an operation.
 
-    ``arguments`` are positions in the operation's arguments; ``templated`` repeats the operation's template arguments.
+    ``arguments`` are positions in the operation's arguments; ``templated`` is how many of the operation's template
+    arguments the init repeats.
     """
 
     name: str
     arguments: tuple[int, ...] = ()
-    templated: bool = False
+    templated: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Intrinsic:
     packs_to: int | None = None
 
 
-def _sfpu(name: str, header: str, init: str | None = None, *, templated: bool = False) -> tuple[str, Intrinsic]:
+def _sfpu(name: str, header: str, init: str | None = None, *, templated: int = 0) -> tuple[str, Intrinsic]:
     prepared = Init(name=init or f"{name}_init", templated=templated)
     return name, Intrinsic(header=header, unit="sfpu", init=prepared)
 
@@ -110,7 +111,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
             Intrinsic(
                 header=_COMPUTE + "bcast.h",
                 unit="fpu",
-                init=Init(name="unary_bcast_init", arguments=(0,), templated=True),
+                init=Init(name="unary_bcast_init", arguments=(0,), templated=1),
                 source_a=0,
                 source_b=0,
             ),
@@ -126,7 +127,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         *_binary_fpu("mul"),
         ("pack_tile", Intrinsic(header=_COMPUTE + "pack.h", unit="pack", packs_to=1)),
         ("pack_reconfig_l1_acc", Intrinsic(header=_COMPUTE + "pack.h", unit="control")),
-        _sfpu("sfpu_reduce", _KERNEL_API, templated=True),
+        _sfpu("sfpu_reduce", _KERNEL_API, templated=2),
         _sfpu("copy_dest_values", _COMPUTE + "copy_dest_values.h"),
         *_unary("exp", header=_UNARY + "exp.h"),
         *_unary("recip", header=_UNARY + "recip.h"),
@@ -164,17 +165,17 @@ INTRINSICS: dict[str, Intrinsic] = dict(
             for name in ("eq", "ne", "lt", "gt", "le", "ge")
         ],
         *[
-            _sfpu(f"{name}_int_tile", _COMPUTE + "binary_comp.h", templated=True)
+            _sfpu(f"{name}_int_tile", _COMPUTE + "binary_comp.h", templated=1)
             for name in ("eq", "ne", "lt", "gt", "le", "ge")
         ],
         _sfpu("add_int_tile", _COMPUTE + "add_int_sfpu.h", "add_int_tile_init"),
         _sfpu("sub_int_tile", _COMPUTE + "sub_int_sfpu.h", "sub_int_tile_init"),
-        _sfpu("mul_int_tile", _COMPUTE + "mul_int_sfpu.h", "mul_int_tile_init", templated=True),
+        _sfpu("mul_int_tile", _COMPUTE + "mul_int_sfpu.h", "mul_int_tile_init", templated=1),
         _sfpu("fmod_binary_tile", _COMPUTE + "binary_fmod.h"),
         *_unary("binary_max", "binary_min", header=_COMPUTE + "binary_max_min.h"),
         *_unary("binary_max_int32", "binary_min_int32", header=_COMPUTE + "binary_max_min.h"),
         _sfpu("where_tile", _UNARY + "where.h"),
-        _sfpu("typecast_tile", _UNARY + "typecast.h", templated=True),
+        _sfpu("typecast_tile", _UNARY + "typecast.h", templated=2),
         *[
             _sfpu(f"sfpu_{op}_bcast_{dim}", _COMPUTE + "sfpu_binary_bcast.h", f"sfpu_{op}_bcast_{dim}_init")
             for op in ("add", "sub", "mul")

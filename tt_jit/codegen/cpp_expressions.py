@@ -49,6 +49,7 @@ class ExpressionPrinter:
         self.name_of = name_of
         self.call_text = call_text
         self.signed = signed
+        self.helpers: set[str] = set()
 
     def text(self, expr: tir.PrimExpr, precedence: int = 0) -> str:
         """C++ of ``expr``, parenthesised when its operator binds weaker than ``precedence``."""
@@ -64,6 +65,7 @@ class ExpressionPrinter:
             return self.integer(expr), _ATOM if expr.value >= 0 else _UNARY
         if kind in ("FloorDiv", "FloorMod") and self.may_be_negative(expr.a):
             name = "floor_div" if kind == "FloorDiv" else "floor_mod"
+            self.helpers.add(name)
             return f"{name}({self.text(expr.a)}, {self.text(expr.b)})", _ATOM
         if kind in _INFIX:
             return self.infix(expr.a, *_INFIX[kind], expr.b)

@@ -82,7 +82,7 @@ class _KernelPrinter:
         self.statement(self.func.body)
         prologue = [*self.arguments(core, common, common_variables), *self.ring_constants(), *self.accessors(tensors)]
         body = "\n".join([*prologue, *self.lines])
-        helpers = helper_text(self.helpers)
+        helpers = helper_text(self.helpers | self.printer.helpers)
         text = (
             f"// {self.title}\n"
             + "".join(f"#include {header}\n" for header in self.includes())

@@ -11,6 +11,7 @@ import tvm
 from .apply_tt_defaults import apply_tt_defaults
 from .assign_roles import assign_roles
 from .base import LoweringContext, PassTrace, function_pass, module_pass, run_pipeline
+from .check_supported import check_supported
 from .grid_to_persistent_tt import grid_to_persistent_tt
 from .infer_default_tt_schedule import infer_default_tt_schedule
 from .infer_default_tt_shard import infer_default_tt_shard
@@ -24,6 +25,7 @@ from .split_roles import split_roles
 from .stage_global_accesses import stage_global_accesses
 from .tensorize_tt import tensorize_tt
 from .tile_pad_tt import tile_pad_tt
+from .transpose_operands import transpose_operands
 from .tt_shard_to_core_map import tt_shard_to_core_map
 from .verify_tt_ir import verify_tt_ir
 
@@ -31,7 +33,9 @@ PIPELINE = (
     function_pass(apply_tt_defaults),
     # The tile program: one form for every construct, all data on chip.
     function_pass(normalize_tile_program),
+    function_pass(check_supported),
     function_pass(stage_global_accesses),
+    function_pass(transpose_operands),
     function_pass(infer_tile_layout),
     function_pass(tile_pad_tt),
     function_pass(materialize_index_tiles),

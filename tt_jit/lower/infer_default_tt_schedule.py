@@ -53,7 +53,8 @@ def grid_loops(func: tir.PrimFunc) -> list[tuple[str, tir.Var, tir.PrimExpr]]:
             for child in stmt.seq:
                 visit(child)
         elif isinstance(stmt, tir.For) and stmt.kind == tir.ForKind.THREAD_BINDING:
-            found.append((str(stmt.thread_binding.thread_tag)[-1], stmt.loop_var, stmt.extent))
+            extent = tvm.arith.Analyzer().simplify(stmt.extent)
+            found.append((str(stmt.thread_binding.thread_tag)[-1], stmt.loop_var, extent))
             visit(stmt.body)
 
     visit(func.body)

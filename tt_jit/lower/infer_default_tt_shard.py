@@ -23,7 +23,7 @@ import tvm
 from tvm import tirx as tir
 
 from ..errors import TilingError, UnsupportedError
-from ..target import TILE_HEIGHT
+from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
 from .ranges import leaves_with_ranges
 from .tensor_layout import ATTRIBUTE_PREFIX, TensorLayout, layout_attribute
@@ -144,7 +144,8 @@ def _choose(accesses: _Accesses) -> TensorLayout:
             )
     outer = tuple(d for d in range(rank) if d not in (row, col))
     if first.flat:
-        return TensorLayout(kind="flat", outer=outer, col=col, col_block=_run(accesses))
+        _check_flat(accesses)
+        return TensorLayout(kind="flat", outer=outer, col=col)
     rows = [a.row for a in accesses.found if a.row is not None]
     cols = [a.col for a in accesses.found if a.col is not None]
     return TensorLayout(
@@ -161,17 +162,15 @@ def _agrees(access: DimAccess | None, dim: int | None) -> bool:
     return (access.dim if access is not None else None) == dim
 
 
-def _run(accesses: _Accesses) -> int:
-    lines = [a.col for a in accesses.found if a.col is not None]
-    run = lines[0].extent if lines else 1024
-    for access, line in zip(accesses.found, lines, strict=False):
-        if line.extent != run or not line.divides(run):
-            raise UnsupportedError(
-                f"1-D blocks of {accesses.buffer.name} have different sizes or do not start at multiples of {run}",
-                hint="access the tensor in equal, aligned blocks",
+def _check_flat(accesses: _Accesses) -> None:
+    """1-D blocks of a dense tensor start at multiples of 1024 elements, one tile."""
+    for access in accesses.found:
+        if access.col is not None and not access.col.divides(TILE_ELEMENTS):
+            raise TilingError(
+                f"1-D block of {accesses.buffer.name} at offset {access.col.offset}: not a multiple of {TILE_ELEMENTS}",
+                hint="access the tensor in blocks that start at multiples of 1024",
                 at=access.stmt,
             )
-    return run
 
 
 def _block(accesses: _Accesses, lines: list[DimAccess], axis: str) -> int:

@@ -2,7 +2,7 @@
 
 Why: a 1-D buffer means nothing on a tile machine until we know whether it lies along the rows or along the columns of the
 matrices it meets. The kinds of all 1-D buffers are found by unification over every use; buffers that no use ties
-down are stored flat (dense, 1024 elements a tile).
+down are stored flat (dense, 1024 elements a tile) when their size allows it, else as rows.
 
 Before::
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
-from ..target import TILE_WIDTH
+from ..target import TILE_ELEMENTS
 from .base import LoweringContext
 from .tile_ir import Elementwise, Region, TileCopy, TileGemm, TileReduce, is_const_int, leaves, loads_in, parse
 from .tile_layout import TileLayout, with_layouts
@@ -107,7 +107,7 @@ class _Kinds:
     def kind_of(self, name: str) -> str:
         if self.rank_one[name] == 1:
             return "scalar"
-        default = "flat" if self.rank_one[name] > TILE_WIDTH else "row"
+        default = "flat" if self.rank_one[name] % TILE_ELEMENTS == 0 else "row"
         return self.kind.get(self.root(name), default)
 
     def require(self, name: str, kind: str, stmt: tir.Stmt) -> None:

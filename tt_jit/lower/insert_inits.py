@@ -200,7 +200,7 @@ class _Tracker:
 
 def init_call(call: tir.Call, intrinsic: Intrinsic) -> tir.Call:
     """The init of a device call."""
-    template = [a for a in call.args if isinstance(a, tir.StringImm)] if intrinsic.init.templated else []
+    template = [a for a in call.args if isinstance(a, tir.StringImm)][: intrinsic.init.templated]
     operands = _operands(call)
     arguments = [argument(operands[position]) for position in intrinsic.init.arguments]
     return device_call(intrinsic.init.name, *template, *arguments)

@@ -36,7 +36,10 @@ from .tile_ir import (
     loads_in,
     parallel,
     parse,
+    region_call,
+    replace_loads,
     rewrite,
+    same_load,
     sequence,
     uses_var,
     whole,
@@ -99,8 +102,6 @@ class _Stager:
         shape = [record.destination.extents[d] for d in record.destination.kept_dims] or [tir.IntImm("int32", 1)]
         buffer = self.allocate(record.destination.buffer.name, shape, record.destination.buffer.dtype)
         op = tvm.ir.Op.get("tl.tileop.fill")
-        from .tile_ir import region_call
-
         fill = tir.Evaluate(tir.Call("handle", op, [region_call(whole(buffer), 2), record.value]))
         return sequence([fill, copy(whole(buffer), record.destination)])
 
@@ -109,10 +110,10 @@ class _Stager:
         before: list[tir.Stmt] = []
         replacements: list[tuple[tir.BufferLoad, tir.BufferLoad]] = []
         for load in loads_in(store.value):
-            if load.buffer.scope() != "global" or any(old.same_as(load) for old, _ in replacements):
+            if load.buffer.scope() != "global" or any(same_load(old, load) for old, _ in replacements):
                 continue
-            replacements.append((load, self.staged_load(load, record, replacements, before, stmt)))
-        value = _replace_loads(store.value, replacements) if replacements else store.value
+            replacements.append((load, self.staged_load(load, record, before, stmt)))
+        value = replace_loads(store.value, replacements) if replacements else store.value
         if store.buffer.scope() != "global":
             if not replacements:
                 return None
@@ -129,13 +130,9 @@ class _Stager:
         self,
         load: tir.BufferLoad,
         record: Elementwise,
-        done: list[tuple[tir.BufferLoad, tir.BufferLoad]],
         before: list[tir.Stmt],
         stmt: tir.Stmt,
     ) -> tir.BufferLoad:
-        for old, new in done:
-            if tvm.ir.structural_equal(old, load):
-                return new
         region, indices = _block_of(load.buffer, load.indices, record, stmt)
         shape = [region.extents[d] for d in _var_dims(load.indices, record)] or [tir.IntImm("int32", 1)]
         buffer = self.allocate(load.buffer.name, shape, load.buffer.dtype)
@@ -182,15 +179,3 @@ def _single_unit_var(index: tir.PrimExpr, record: Elementwise) -> int | None:
         return -1
     hits = [n for n, c in enumerate(coefficients[:-1]) if not is_const_int(c, 0)]
     return hits[0] if len(hits) == 1 and is_const_int(coefficients[hits[0]], 1) else -1
-
-
-def _replace_loads(expr: tir.PrimExpr, replacements: list[tuple[tir.BufferLoad, tir.BufferLoad]]) -> tir.PrimExpr:
-    def visit(node: object) -> object | None:
-        if isinstance(node, tir.BufferLoad):
-            for old, new in replacements:
-                if node.same_as(old) or tvm.ir.structural_equal(node, old):
-                    return new
-        return None
-
-    wrapped = tir.stmt_functor.ir_transform(tir.Evaluate(expr), None, visit, ["tirx.BufferLoad"])
-    return wrapped.value

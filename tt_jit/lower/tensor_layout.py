@@ -18,7 +18,7 @@ class TensorLayout:
 
     ``tile``: ``row``/``col`` are the tensor dims along tile rows/columns (None: an inserted dim of size 1); a dim whose
     block is not a multiple of 32 is cut in blocks of that size, each padded to whole tiles. ``flat``: dim ``col`` is cut in
-    runs of ``col_block`` elements, each padded to whole tiles of 1024 elements. ``outer`` dims come first, in order.
+    runs of 1024 elements, each a tile filled row by row. ``outer`` dims come first, in order.
     """
 
     kind: str
@@ -37,8 +37,7 @@ class TensorLayout:
     def tile_cols(self, shape: list[tir.PrimExpr]) -> tir.PrimExpr:
         """Tiles along the columns of one plane of a tensor of ``shape``."""
         if self.kind == "flat":
-            runs = tir.floordiv(shape[self.col] + (self.col_block - 1), self.col_block)
-            return runs * tiles_of_run(self.col_block)
+            return tir.floordiv(shape[self.col] + (TILE_ELEMENTS - 1), TILE_ELEMENTS)
         return _tiles(shape, self.col, self.col_block)
 
     def first_tile(self, dim: int | None, element: tir.PrimExpr) -> tir.PrimExpr:
@@ -46,7 +45,7 @@ class TensorLayout:
         if dim is None:
             return tir.IntImm("int32", 0)
         if self.kind == "flat":
-            return tir.floordiv(element, self.col_block) * tiles_of_run(self.col_block)
+            return tir.floordiv(element, TILE_ELEMENTS)
         block = self.row_block if dim == self.row else self.col_block
         if block % TILE_HEIGHT == 0:
             return tir.floordiv(element, TILE_HEIGHT)
@@ -55,7 +54,7 @@ class TensorLayout:
     def to_attribute(self) -> dict[str, object]:
         """The layout as the plan and the PrimFunc attribute write it."""
         if self.kind == "flat":
-            return {"kind": "flat", "outer": list(self.outer), "dim": self.col, "run": self.col_block}
+            return {"kind": "flat", "outer": list(self.outer), "dim": self.col}
         return {
             "kind": self.kind,
             "outer": list(self.outer),
@@ -70,7 +69,7 @@ class TensorLayout:
         """The layout that ``to_attribute`` wrote."""
         outer = tuple(int(dim) for dim in attribute["outer"])
         if str(attribute["kind"]) == "flat":
-            return TensorLayout(kind="flat", outer=outer, col=int(attribute["dim"]), col_block=int(attribute["run"]))
+            return TensorLayout(kind="flat", outer=outer, col=int(attribute["dim"]))
         row, col = int(attribute["row"]), int(attribute["col"])
         return TensorLayout(
             kind=str(attribute["kind"]),
@@ -80,11 +79,6 @@ class TensorLayout:
             row_block=int(attribute["row_block"]),
             col_block=int(attribute["col_block"]),
         )
-
-
-def tiles_of_run(run: int) -> int:
-    """Tiles that one run of a flat dim occupies."""
-    return -(-run // TILE_ELEMENTS)
 
 
 def _tiles(shape: list[tir.PrimExpr], dim: int | None, block: int) -> tir.PrimExpr:

@@ -310,6 +310,25 @@ def loads_in(expr: PrimExpr) -> list[tir.BufferLoad]:
     return found
 
 
+def same_load(one: tir.BufferLoad, other: tir.BufferLoad) -> bool:
+    """Whether two loads read the same element of the same buffer."""
+    return one.buffer.same_as(other.buffer) and all(
+        tvm.ir.structural_equal(a, b) for a, b in zip(one.indices, other.indices, strict=True)
+    )
+
+
+def replace_loads(expr: PrimExpr, replacements: Sequence[tuple[tir.BufferLoad, PrimExpr]]) -> PrimExpr:
+    """``expr`` with every load that equals a first element replaced by the second."""
+
+    def visit(node: object) -> object | None:
+        for old, new in replacements:
+            if same_load(node, old):
+                return new
+        return None
+
+    return tir.stmt_functor.ir_transform(tir.Evaluate(expr), None, visit, ["tirx.BufferLoad"]).value
+
+
 def uses_var(expr: PrimExpr, variables: Iterable[tir.Var]) -> bool:
     """Whether ``expr`` mentions one of ``variables``."""
     wanted = list(variables)

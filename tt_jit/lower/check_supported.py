@@ -1,0 +1,75 @@
+"""Refuse what has no lowering, at the user's line, before any pass works on it.
+
+Why: an unknown operation must never be dropped or reach the printer. Constructs that exist only on GPUs (warp shuffles,
+barriers, PTX, tensor-memory) are told apart from what is not supported yet.
+
+Before::
+
+    T.ptx_mma(...)
+
+After: UnsupportedError (category ``gpu_only``) with file, line and caret.
+"""
+
+from __future__ import annotations
+
+import tvm
+from tvm import tirx as tir
+
+from ..errors import UnsupportedError
+from .base import LoweringContext
+from .tile_ir import leaves, parse, tile_operator_name
+
+_GPU_WORDS = ("ptx", "mma", "wgmma", "tma", "warp", "mbarrier", "cp_async", "tcgen05", "shfl", "cluster", "ldmatrix", "nvcc")
+_GPU_SCOPES = ("shared.barrier", "shared.tmem", "local.descriptor")
+_HINTS = ("tl.no_set_max_nreg", "tl.set_max_nreg", "tirx.assume", "tl.annotate_producer_reg_dealloc")
+
+
+def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
+    """Return ``func`` without compiler hints; raise UnsupportedError for anything without a lowering."""
+    for stmt in leaves(func.body):
+        if isinstance(stmt, tir.AllocBuffer):
+            _check_buffer(stmt)
+        elif isinstance(stmt, tir.Bind):
+            continue
+        elif parse(stmt) is None and not _is_hint(stmt):
+            raise _refusal(stmt)
+    return func
+
+
+def _check_buffer(stmt: tir.AllocBuffer) -> None:
+    scope = stmt.buffer.scope()
+    if scope in _GPU_SCOPES:
+        raise UnsupportedError(f"{stmt.buffer.name} lives in {scope} memory", category="gpu_only", at=stmt)
+
+
+def _is_hint(stmt: tir.Stmt) -> bool:
+    return isinstance(stmt, tir.Evaluate) and isinstance(stmt.value, tir.Call) and _name(stmt.value) in _HINTS
+
+
+def _name(call: tir.Call) -> str:
+    return call.op.name if isinstance(call.op, tvm.ir.Op) else str(call.op)
+
+
+def _refusal(stmt: tir.Stmt) -> UnsupportedError:
+    if isinstance(stmt, tir.BufferStore):
+        where = stmt.buffer.scope() or "global"
+        return UnsupportedError(
+            f"the element store to {stmt.buffer.name} ({where}) outside of T.Parallel",
+            hint="write it as T.Parallel over a tile, or with T.copy",
+            at=stmt,
+        )
+    if isinstance(stmt, tir.For):
+        return UnsupportedError(
+            "this T.Parallel loop (run-time extent, or more than one statement form)",
+            hint="use compile-time extents and element-wise stores",
+            at=stmt,
+        )
+    if not isinstance(stmt, tir.Evaluate) or not isinstance(stmt.value, tir.Call):
+        return UnsupportedError(f"a {type(stmt).__name__} statement", at=stmt)
+    name = _name(stmt.value)
+    if name == "tirx.call_extern" and stmt.value.args:
+        name = str(stmt.value.args[0].value)
+    if any(word in name.lower() for word in _GPU_WORDS):
+        return UnsupportedError(f"{name} is a GPU instruction", category="gpu_only", at=stmt)
+    operator = tile_operator_name(stmt)
+    return UnsupportedError(f"the operation T.{operator}" if operator else f"the call {name}", at=stmt)
