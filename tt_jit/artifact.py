@@ -14,8 +14,8 @@ PLAN_FILE = "tt.plan.json"
 class Artifact:
     """One compiled PrimFunc.
 
-    ``files`` maps relative paths to texts: ``reader.cpp``, ``compute.cpp``, ``writer.cpp``, ``main.cpp``, ``tt.plan.json`` and,
-    when dumps are asked for, ``ir/<number>_<pass>.py``.
+    ``files`` maps relative paths to texts: ``reader.cpp``, ``compute.cpp``, ``writer.cpp``, ``main.cpp``,
+    ``tt.plan.json`` and, when dumps are asked for, ``ir/<number>_<pass>.py``.
     """
 
     name: str

@@ -30,8 +30,8 @@ class Intrinsic:
     """One kernel call.
 
     ``unit`` is ``fpu`` (unpack and matrix engine), ``sfpu`` (vector engine, works on DST), ``pack`` or ``control``.
-    ``source_a``/``source_b`` are positions of the CB arguments that go through SrcA and SrcB; ``packs_to`` that of the CB
-    argument which the packer writes.
+    ``source_a``/``source_b`` are positions of the CB arguments that go through SrcA and SrcB; ``packs_to`` that of the
+    CB argument which the packer writes.
     """
 
     header: str
@@ -103,7 +103,10 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         (
             "copy_tile",
             Intrinsic(
-                header=_COMPUTE + "tile_move_copy.h", unit="fpu", init=Init(name="copy_init", arguments=(0,)), source_a=0
+                header=_COMPUTE + "tile_move_copy.h",
+                unit="fpu",
+                init=Init(name="copy_init", arguments=(0,)),
+                source_a=0,
             ),
         ),
         (
@@ -119,7 +122,10 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         (
             "transpose_tile",
             Intrinsic(
-                header=_COMPUTE + "transpose.h", unit="fpu", init=Init(name="transpose_init", arguments=(0,)), source_a=0
+                header=_COMPUTE + "transpose.h",
+                unit="fpu",
+                init=Init(name="transpose_init", arguments=(0,)),
+                source_a=0,
             ),
         ),
         *_binary_fpu("add"),
@@ -137,14 +143,14 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         *_unary("erf", "erfc", header=_UNARY + "erf_erfc.h"),
         *_unary("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", header=_UNARY + "trigonometry.h"),
         *_unary("isinf", "isnan", "isfinite", header=_UNARY + "isinf_isnan.h"),
-        *_unary("exp2", "expm1", "log", "log_with_base", "tanh", "sigmoid", "abs", "sign", "square", header=_KERNEL_API),
+        *_unary(
+            "exp2", "expm1", "log", "log_with_base", "tanh", "sigmoid", "abs", "sign", "square", header=_KERNEL_API
+        ),
         _sfpu("abs_tile_int32", _KERNEL_API, "abs_tile_init"),
         *_unary("negative", header=_UNARY + "negative.h"),
         *_unary("floor", "ceil", "trunc", "round", header=_UNARY + "rounding.h", init="rounding_op_tile_init"),
         *_unary("eqz", "nez", "ltz", "gtz", "lez", "gez", header=_UNARY + "comp.h"),
-        *_unary(
-            "unary_eq", "unary_ne", "unary_lt", "unary_gt", "unary_le", "unary_ge", header=_UNARY + "comp.h"
-        ),
+        *_unary("unary_eq", "unary_ne", "unary_lt", "unary_gt", "unary_le", "unary_ge", header=_UNARY + "comp.h"),
         *_unary("unary_max", "unary_min", header=_KERNEL_API),
         *_unary(
             "add_unary",
@@ -156,14 +162,8 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         ),
         _sfpu("fill_tile_bitcast", _UNARY + "fill.h", "fill_tile_init"),
         _sfpu("fill_tile_int", _UNARY + "fill.h", "fill_tile_init"),
-        *[
-            _sfpu(f"{name}_binary_tile", _BINARY_SFPU)
-            for name in ("add", "sub", "mul", "div", "power")
-        ],
-        *[
-            _sfpu(f"{name}_binary_tile", _COMPUTE + "binary_comp.h")
-            for name in ("eq", "ne", "lt", "gt", "le", "ge")
-        ],
+        *[_sfpu(f"{name}_binary_tile", _BINARY_SFPU) for name in ("add", "sub", "mul", "div", "power")],
+        *[_sfpu(f"{name}_binary_tile", _COMPUTE + "binary_comp.h") for name in ("eq", "ne", "lt", "gt", "le", "ge")],
         *[
             _sfpu(f"{name}_int_tile", _COMPUTE + "binary_comp.h", templated=1)
             for name in ("eq", "ne", "lt", "gt", "le", "ge")

@@ -1,6 +1,7 @@
 """Chip tables: what the compiler and the runtimes must know of a Tenstorrent chip.
 
-Sources: the ttnn 0.81.1 headers and descriptors (grid, L1 map, alignment, DST limits) and Tenstorrent's ISA documentation.
+Sources: the ttnn 0.81.1 headers and descriptors (grid, L1 map, alignment, DST limits) and Tenstorrent's ISA
+documentation.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ class Target:
     """One chip as a compilation target.
 
     Sizes are bytes; ``grid`` is (columns, rows) of worker cores; ``dst_tiles_*`` is the capacity of one half of the
-    DST register file, in 32x32 tiles, for 16-bit and 32-bit destination modes; ``worker_origin`` are the NoC coordinates
-    of worker core (0, 0), as the chip translates them.
+    DST register file, in 32x32 tiles, for 16-bit and 32-bit destination modes; ``worker_origin`` are the NoC
+    coordinates of worker core (0, 0), as the chip translates them.
     """
 
     arch: str

@@ -1,7 +1,7 @@
 """Role programs as C++ kernels: a printer over TIR.
 
-The text follows the IR statement by statement. User source lines appear as comments in front of what they became; names come
-from the user's variables; includes are those of the calls that occur.
+The text follows the IR statement by statement. User source lines appear as comments in front of what they became;
+names come from the user's variables; includes are those of the calls that occur.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from .cpp_expressions import ExpressionPrinter, has_negative
 from .helpers import HELPERS, helper_text
 
 _RESERVED = frozenset(
-    "auto bool break case char class const continue default delete do double else enum false float for goto if inline int "
-    "long namespace new operator private public register return short signed sizeof static struct switch template this true "
-    "typedef union unsigned using void volatile while".split()
+    (
+        "auto bool break case char class const continue default delete do double else enum false float for "
+        "goto if inline int long namespace new operator private public register return short signed sizeof "
+        "static struct switch template this true typedef union unsigned using void volatile while"
+    ).split()
 )
 _INDENT = "    "
 

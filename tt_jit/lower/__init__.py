@@ -1,7 +1,7 @@
 """The compiler, in order: from a traced TileLang program to reader, compute and writer kernels.
 
-``PIPELINE`` is the table of contents. Every pass is ``IRModule -> IRModule``, in the file of its name, whose docstring says
-why it exists and shows Before and After. ``docs/architecture.md`` walks through the same list.
+``PIPELINE`` is the table of contents. Every pass is ``IRModule -> IRModule``, in the file of its name, whose docstring
+says why it exists and shows Before and After. ``docs/architecture.md`` walks through the same list.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def _compute(reads: tuple[tir.Buffer, ...], destination: Region, whole: bool) ->
 def _elementwise(record: Elementwise) -> Accesses:
     store = record.store
     reads = tuple(load.buffer for load in loads_in(store.value))
-    extents = {var: extent for var, extent in zip(record.loop_vars, record.extents, strict=True)}
+    extents = dict(zip(record.loop_vars, record.extents, strict=True))
     whole = all(
         (isinstance(index, tir.Var) and index in extents and is_const_int(size, extents[index]))
         or (is_const_int(size, 1) and is_const_int(index, 0))

@@ -1,9 +1,9 @@
 """Give every buffer one producer and one consumer among reader, compute and writer.
 
-Why: a circular buffer has exactly one producing and one consuming thread. Where a TileLang buffer is filled by DRAM *and*
-changed by compute, or used by compute *and* stored to DRAM, a stream buffer and a compute copy are put between. The format
-of each buffer's pages is settled here too: a buffer that is only loaded takes its tensor's format, one that is only stored
-takes the format of the tensor it goes to, so that no conversion is spent.
+Why: a circular buffer has exactly one producing and one consuming thread. Where a TileLang buffer is filled by DRAM
+*and* changed by compute, or used by compute *and* stored to DRAM, a stream buffer and a compute copy are put between.
+The format of each buffer's pages is settled here too: a buffer that is only loaded takes its tensor's format, one that
+is only stored takes the format of the tensor it goes to, so that no conversion is spent.
 
 Before::
 

@@ -19,7 +19,20 @@ from ..errors import UnsupportedError
 from .base import LoweringContext
 from .tile_ir import leaves, parse, tile_operator_name
 
-_GPU_WORDS = ("ptx", "mma", "wgmma", "tma", "warp", "mbarrier", "cp_async", "tcgen05", "shfl", "cluster", "ldmatrix", "nvcc")
+_GPU_WORDS = (
+    "ptx",
+    "mma",
+    "wgmma",
+    "tma",
+    "warp",
+    "mbarrier",
+    "cp_async",
+    "tcgen05",
+    "shfl",
+    "cluster",
+    "ldmatrix",
+    "nvcc",
+)
 _GPU_SCOPES = ("shared.barrier", "shared.tmem", "local.descriptor")
 _HINTS = ("tl.no_set_max_nreg", "tl.set_max_nreg", "tirx.assume", "tl.annotate_producer_reg_dealloc")
 

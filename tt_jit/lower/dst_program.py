@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from tvm import tirx as tir
 
-# How a value covers the output tile: all lanes, one column (to be broadcast along the row), one row, element [0, 0], or the
-# same constant in every lane (which goes with any other shape).
+# How a value covers the output tile: all lanes, one column (to be broadcast along the row), one row, element [0, 0],
+or the # same constant in every lane (which goes with any other shape).
 FULL, COLUMN, ROW, SCALAR, UNIFORM = "full", "col", "row", "scalar", "uniform"
 FLOAT, INT = "Float32", "Int32"
 
@@ -21,8 +21,8 @@ FLOAT, INT = "Float32", "Int32"
 class Node:
     """One value of the DAG.
 
-    ``operation`` is ``load`` (the tile of ``buffer`` at ``index``, an expression over the walk's placeholders) or a device
-    call on the children's registers followed by ``immediates``. ``in_place`` calls overwrite their first child.
+    ``operation`` is ``load`` (the tile of ``buffer`` at ``index``, an expression over the walk's placeholders) or a
+    device call on the children's registers followed by ``immediates``. ``in_place`` calls overwrite their first child.
     """
 
     operation: str

@@ -1,7 +1,7 @@
 """Turn the launch grid into one loop over this core's share of blocks.
 
-Why: a Tensix core runs one program for its whole share; block indices are computed from the number of the block, so that one
-kernel text serves every core and only ``work_start`` and ``work_count`` differ.
+Why: a Tensix core runs one program for its whole share; block indices are computed from the number of the block, so
+that one kernel text serves every core and only ``work_start`` and ``work_count`` differ.
 
 Before::
 

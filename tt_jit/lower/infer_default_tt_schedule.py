@@ -41,7 +41,9 @@ def infer_default_tt_schedule(func: tir.PrimFunc, context: LoweringContext) -> t
     if isinstance(total, tir.IntImm):
         cores = tir.IntImm("int32", max(1, min(int(total.value), context.target.num_cores)))
     per_core = tvm.arith.Analyzer().simplify(tir.floordiv(total + cores - 1, cores))
-    return func.with_attr("tt_num_tiles", total).with_attr("tt_num_cores", cores).with_attr("tt_tiles_per_core", per_core)
+    return (
+        func.with_attr("tt_num_tiles", total).with_attr("tt_num_cores", cores).with_attr("tt_tiles_per_core", per_core)
+    )
 
 
 def grid_loops(func: tir.PrimFunc) -> list[tuple[str, tir.Var, tir.PrimExpr]]:

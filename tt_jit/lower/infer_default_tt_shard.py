@@ -1,8 +1,8 @@
 """Choose, for every global tensor, which dims become tile rows and columns, and how they are padded.
 
-Why: DRAM holds 32x32 tiles, but a TileLang tensor may be accessed along any of its dims: attention on (B, S, H, D) reads
-(S, D) planes. All access regions of a tensor vote; a block size that is not a multiple of 32 makes the host pad each
-block, so that every block starts on a tile.
+Why: DRAM holds 32x32 tiles, but a TileLang tensor may be accessed along any of its dims: attention on (B, S, H, D)
+reads (S, D) planes. All access regions of a tensor vote; a block size that is not a multiple of 32 makes the host pad
+each block, so that every block starts on a tile.
 
 Before::
 

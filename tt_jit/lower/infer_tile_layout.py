@@ -1,7 +1,7 @@
 """Decide how every on-chip buffer is cut into tiles.
 
-Why: a 1-D buffer means nothing on a tile machine until we know whether it lies along the rows or along the columns of the
-matrices it meets. The kinds of all 1-D buffers are found by unification over every use; buffers that no use ties
+Why: a 1-D buffer means nothing on a tile machine until we know whether it lies along the rows or along the columns of
+the matrices it meets. The kinds of all 1-D buffers are found by unification over every use; buffers that no use ties
 down are stored flat (dense, 1024 elements a tile) when their size allows it, else as rows.
 
 Before::
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tvm import tirx as tir
 
@@ -165,7 +166,7 @@ class _Kinds:
             elif col_var is not None and index.same_as(col_var):
                 self.require(name, "row", stmt)
         if row_var is None and col_var is None:
-            for (first, index), (second, other) in zip(vectors, vectors[1:], strict=False):
+            for (first, index), (second, other) in pairwise(vectors):
                 if not isinstance(index, tir.IntImm) and not isinstance(other, tir.IntImm):
                     self.unify(first, second, stmt)
 

@@ -14,14 +14,15 @@ Before::
 After::
 
     for k in serial(8):
-        tt.cb_reserve_back(A_shared, 4); copy(A[...], A_shared); tt.noc_async_read_barrier(); tt.cb_push_back(A_shared, 4)
+        tt.cb_reserve_back(A_shared, 4); copy(A[...], A_shared)
+        tt.noc_async_read_barrier(); tt.cb_push_back(A_shared, 4)
         tt.cb_wait_front(A_shared, 4); ...
         tt.cb_wait_front(C_local, 16); tt.cb_pop_front(C_local, 16); tt.cb_reserve_back(C_local, 16)
         gemm(A_shared, B_shared, C_local)
         tt.cb_push_back(C_local, 16); tt.cb_pop_front(A_shared, 4); ...
 
-A compute statement that reads and rewrites the same buffer tile by tile is wrapped in ``attr("tt_in_place")`` instead: its
-lowering rotates the ring batch by batch.
+A compute statement that reads and rewrites the same buffer tile by tile is wrapped in ``attr("tt_in_place")`` instead:
+its lowering rotates the ring batch by batch.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class _Protocol:
 
     def live_before(self, stmt: tir.Stmt, live: Names) -> Names:
         """Buffers live before ``stmt`` when ``live`` are live after it."""
-        if isinstance(stmt, tir.For) and stmt.kind != tir.ForKind.PARALLEL or isinstance(stmt, tir.While):
+        if (isinstance(stmt, tir.For) and stmt.kind != tir.ForKind.PARALLEL) or isinstance(stmt, tir.While):
             return self.live_at_head(stmt, live)
         if isinstance(stmt, tir.IfThenElse):
             other = self.live_in(statements_of(stmt.else_case), live) if stmt.else_case is not None else live
@@ -135,7 +136,7 @@ class _Protocol:
         return result + loads.close(self)
 
     def place_one(self, stmt: tir.Stmt, accesses: Accesses | None, before: Names, behind: Names) -> list[tir.Stmt]:
-        if isinstance(stmt, tir.For) and stmt.kind != tir.ForKind.PARALLEL or isinstance(stmt, tir.While):
+        if (isinstance(stmt, tir.For) and stmt.kind != tir.ForKind.PARALLEL) or isinstance(stmt, tir.While):
             return self.place_loop(stmt, before, behind)
         if isinstance(stmt, tir.IfThenElse):
             return self.place_branch(stmt, before, behind)
@@ -182,7 +183,7 @@ class _Protocol:
             core.append(do("noc_async_writes_flushed"))
         written = {b.name for b, _ in accesses.writes}
         read = {b.name for b in accesses.reads}
-        done = sorted(((before | written) - behind))
+        done = sorted((before | written) - behind)
         pops = [self.call("cb_pop_front", n) if n in read - written else self.drop_one(n) for n in done]
         return [with_span_of(part, stmt) for part in (*waits, *reserves, *core, *pushes, *pops)]
 

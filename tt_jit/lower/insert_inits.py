@@ -1,8 +1,9 @@
 """Insert the initialisation and format calls that the compute engines need.
 
-Why: every operation of the matrix engine, the vector engine and the packer must be prepared by its own init, after the data
-formats of SrcA, SrcB and the packer match its circular buffers. What is configured is tracked through the program; a call is
-inserted where the configuration differs, and before a loop when the loop starts and ends with the same configuration.
+Why: every operation of the matrix engine, the vector engine and the packer must be prepared by its own init, after the
+data formats of SrcA, SrcB and the packer match its circular buffers. What is configured is tracked through the
+program; a call is inserted where the configuration differs, and before a loop when the loop starts and ends with the
+same configuration.
 
 Before::
 
@@ -153,7 +154,7 @@ class _Tracker:
         return Need(values=constant, calls={slot: calls[slot] for slot in constant})
 
     def establish(self, need: Need, state: State) -> tuple[list[tir.Stmt], State]:
-        """Calls that bring ``state`` to what is needed (formats before inits; a format change voids the matrix init)."""
+        """Calls that bring ``state`` to what is needed: formats before inits; a new format voids the matrix init."""
         state = dict(state)
         changed = [slot for slot in _SLOTS if slot in need.values and state.get(slot) != need.values[slot]]
         if any(slot in (SOURCE_A, SOURCE_B) for slot in changed) and MATRIX in need.values and MATRIX not in changed:

@@ -1,7 +1,7 @@
 """Replace loop indices that are used as values by tiles that hold the indices.
 
-Why: ``if_then_else(i >= j, x, -inf)`` needs i and j in every lane. One constant tile holds the row number of each lane, another
-the column number; the rest of an index is the tile's coordinate, a scalar.
+Why: ``if_then_else(i >= j, x, -inf)`` needs i and j in every lane. One constant tile holds the row number of each
+lane, another the column number; the rest of an index is the tile's coordinate, a scalar.
 
 Before::
 
@@ -61,9 +61,7 @@ class _Rewriter:
         )
         return parallel(record.loop_vars, record.extents, tir.BufferStore(store.buffer, value, list(store.indices)))
 
-    def index_value(
-        self, var: tir.Var, row: tir.Var | None, col: tir.Var | None, flat: tir.Var | None
-    ) -> tir.PrimExpr:
+    def index_value(self, var: tir.Var, row: tir.Var | None, col: tir.Var | None, flat: tir.Var | None) -> tir.PrimExpr:
         zero = tir.IntImm("int32", 0)
         if flat is not None:
             lane = tir.floormod(var, TILE_ELEMENTS)

@@ -1,8 +1,9 @@
 """Turn every on-chip buffer into a circular buffer: id, page format, depth.
 
-Why: L1 is one small memory shared by all buffers of a core. Streams between DRAM and compute are double buffered (or as deep
-as ``num_stages`` asks), intermediates hold exactly their tiles so that an in-place update comes back to the same address.
-When the sum does not fit, streams are made shallower, deepest first; when that is not enough the error lists who takes what.
+Why: L1 is one small memory shared by all buffers of a core. Streams between DRAM and compute are double buffered (or
+as deep as ``num_stages`` asks), intermediates hold exactly their tiles so that an in-place update comes back to the
+same address. When the sum does not fit, streams are made shallower, deepest first; when that is not enough the error
+lists who takes what.
 
 Before::
 
@@ -24,7 +25,7 @@ from tvm import tirx as tir
 
 from ..data_format import FORMATS
 from ..errors import L1OverflowError
-from .accesses import COMPUTE, READER, WRITER
+from .accesses import COMPUTE, READER
 from .assign_roles import BufferRoles, buffer_formats, buffer_roles
 from .base import LoweringContext
 from .tile_ir import TileCopy, TileGemm, leaves, parse
@@ -168,8 +169,7 @@ def _fit(buffers: list[CircularBuffer], context: LoweringContext) -> list[Circul
 def _overflow(buffers: list[CircularBuffer], limit: int, context: LoweringContext) -> L1OverflowError:
     total = sum(buffer.bytes for buffer in buffers)
     rows = ", ".join(
-        f"{b.name} {b.tiles} tiles of {b.format} = {b.bytes:,} B"
-        for b in sorted(buffers, key=lambda b: -b.bytes)
+        f"{b.name} {b.tiles} tiles of {b.format} = {b.bytes:,} B" for b in sorted(buffers, key=lambda b: -b.bytes)
     )
     return L1OverflowError(
         f"the on-chip buffers need {total:,} B of L1 per core; {context.target.arch} has {limit:,} B for them ({rows})",

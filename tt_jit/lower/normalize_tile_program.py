@@ -1,7 +1,8 @@
 """Give every traced kernel one shape, so that later passes meet few forms.
 
 Why: TileLang traces carry thread indices, early Binds (``T.Persistent`` binds a value before the loop that defines its
-variable), nested blocks, several statements per ``T.Parallel`` and conditional stores. Each has one canonical form here.
+variable), nested blocks, several statements per ``T.Parallel`` and conditional stores. Each has one canonical form
+here.
 
 Before::
 
@@ -121,7 +122,8 @@ class _Normalizer:
             raise UnsupportedError("threadIdx loops have no meaning on Tensix", category="gpu_only", at=stmt)
         kind = tir.ForKind.THREAD_BINDING if stmt.kind == tir.ForKind.THREAD_BINDING else tir.ForKind.SERIAL
         return with_span_of(
-            tir.For(stmt.loop_var, low, extent, kind, body, stmt.thread_binding, stmt.annotations or None, stmt.step), stmt
+            tir.For(stmt.loop_var, low, extent, kind, body, stmt.thread_binding, stmt.annotations or None, stmt.step),
+            stmt,
         )
 
     def parallel(self, stmt: tir.For, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:

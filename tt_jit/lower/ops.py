@@ -6,7 +6,7 @@ accessors. The C++ spelling and the header of each operator are in ``codegen/int
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import tvm
 from tvm import tirx as tir
@@ -15,7 +15,7 @@ from tvm.ir import _ffi_api
 PREFIX = "tt."
 
 
-@lru_cache(maxsize=None)
+@cache
 def operator(name: str) -> tvm.ir.Op:
     """The registered operator ``tt.<name>`` (registered on first use)."""
     full_name = PREFIX + name

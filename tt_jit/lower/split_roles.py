@@ -1,7 +1,7 @@
 """Split the program into the three kernels of a Tensix core.
 
-Why: reader, compute and writer are separate programs that meet only in circular buffers. Each keeps the loops and branches
-around its own statements, so that the three make the same sequence of blocks.
+Why: reader, compute and writer are separate programs that meet only in circular buffers. Each keeps the loops and
+branches around its own statements, so that the three make the same sequence of blocks.
 
 Before::
 

@@ -17,8 +17,8 @@ class TensorLayout:
     """Layout of a tensor's pages (the plan's ``layout`` record).
 
     ``tile``: ``row``/``col`` are the tensor dims along tile rows/columns (None: an inserted dim of size 1); a dim whose
-    block is not a multiple of 32 is cut in blocks of that size, each padded to whole tiles. ``flat``: dim ``col`` is cut in
-    runs of 1024 elements, each a tile filled row by row. ``outer`` dims come first, in order.
+    block is not a multiple of 32 is cut in blocks of that size, each padded to whole tiles. ``flat``: dim ``col`` is
+    cut in runs of 1024 elements, each a tile filled row by row. ``outer`` dims come first, in order.
     """
 
     kind: str

@@ -1,7 +1,7 @@
 """Gemm statements as matmul_block loops, and transposes.
 
-C is computed in subblocks that fill DST; all of K is accumulated in DST before a subblock is packed. Partial sums of an outer
-K loop are added by the packer in L1 (fp32 C), or reloaded into DST (narrower C).
+C is computed in subblocks that fill DST; all of K is accumulated in DST before a subblock is packed. Partial sums of
+an outer K loop are added by the packer in L1 (fp32 C), or reloaded into DST (narrower C).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reductions in DST: tiles are combined lane by lane, then the last tile is reduced inside.
 
-Everything stays in fp32 (or int32): the vector engine reduces exactly where the matrix engine would round its operands to
-TF32. Lanes past the end of a row or column already hold the identity of the reduction (``tile_pad_tt``).
+Everything stays in fp32 (or int32): the vector engine reduces exactly where the matrix engine would round its operands
+to TF32. Lanes past the end of a row or column already hold the identity of the reduction (``tile_pad_tt``).
 """
 
 from __future__ import annotations

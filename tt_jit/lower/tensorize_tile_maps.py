@@ -1,7 +1,7 @@
 """Element-wise statements, fills and on-chip copies as loops over DST batches.
 
-One acquire computes as many output tiles as DST has room for; each step of the DST program runs for all of them before the
-next step, so that an operation is initialised once per batch.
+One acquire computes as many output tiles as DST has room for; each step of the DST program runs for all of them before
+the next step, so that an operation is initialised once per batch.
 """
 
 from __future__ import annotations
@@ -227,9 +227,7 @@ def emit_tile_map(tile_map: TileMap, scope: TileScope, *, in_place: bool) -> tir
     if linear:
         inner, outer = inner * outer, 1
     batch = max(b for b in range(1, limit + 1) if inner % b == 0)
-    emitter = _Emitter(
-        tile_map=tile_map, program=program, scope=scope, batch=batch, in_place=in_place, linear=linear
-    )
+    emitter = _Emitter(tile_map=tile_map, program=program, scope=scope, batch=batch, in_place=in_place, linear=linear)
     return emitter.loops(outer, inner)
 
 
@@ -292,7 +290,12 @@ class _Emitter:
         return self.lanes(at)
 
     def index(
-        self, buffer: tir.Buffer, index: tir.PrimExpr, major: tir.PrimExpr, minor: tir.PrimExpr, lane: tir.PrimExpr | int
+        self,
+        buffer: tir.Buffer,
+        index: tir.PrimExpr,
+        major: tir.PrimExpr,
+        minor: tir.PrimExpr,
+        lane: tir.PrimExpr | int,
     ) -> tir.PrimExpr:
         if self.in_place and buffer.same_as(self.tile_map.access.buffer):
             return lane if isinstance(lane, tir.PrimExpr) else tir.IntImm("int32", lane)
@@ -322,7 +325,11 @@ class _Emitter:
             slot = self.slot(self.program.results[0], lane)
             if sequential:
                 return do("pack_tile", slot, access.buffer)
-            index = minor + lane if self.linear else self.at_lane(access.index(self.tile_map.tile_row, self.tile_map.tile_col), major, minor, lane)
+            index = (
+                minor + lane
+                if self.linear
+                else self.at_lane(access.index(self.tile_map.tile_row, self.tile_map.tile_col), major, minor, lane)
+            )
             return do("pack_tile", "true", slot, access.buffer, index)
 
         return self.lanes(at)

@@ -1,7 +1,7 @@
 """Copies between DRAM and circular buffers as page reads (reader) and page writes (writer).
 
-Tiles past the end of a tensor read as zero and are not written; where the compiler can prove that a block lies inside the
-tensor, no check is emitted.
+Tiles past the end of a tensor read as zero and are not written; where the compiler can prove that a block lies inside
+the tensor, no check is emitted.
 """
 
 from __future__ import annotations
@@ -84,15 +84,21 @@ def _reduced(condition: tir.PrimExpr, analyzer: tvm.arith.Analyzer) -> tir.PrimE
     return result
 
 
-def _block(
-    tensor: Region, chip: Region, layout: TileLayout, tensor_layout: TensorLayout, stmt: tir.Stmt
-) -> _Block:
+def _block(tensor: Region, chip: Region, layout: TileLayout, tensor_layout: TensorLayout, stmt: tir.Stmt) -> _Block:
     shape = list(tensor.buffer.shape)
     tile_rows, tile_cols = tensor_layout.tile_rows(shape), tensor_layout.tile_cols(shape)
     pairs = pair_dims(tensor, chip, stmt)
     leading = [pairs[d] for d in range(len(chip.extents) - 2) if d in pairs] if layout.kind == "matrix" else []
-    row0 = tensor_layout.first_tile(tensor_layout.row, tensor.mins[tensor_layout.row]) if tensor_layout.row is not None else 0
-    col0 = tensor_layout.first_tile(tensor_layout.col, tensor.mins[tensor_layout.col]) if tensor_layout.col is not None else 0
+    row0 = (
+        tensor_layout.first_tile(tensor_layout.row, tensor.mins[tensor_layout.row])
+        if tensor_layout.row is not None
+        else 0
+    )
+    col0 = (
+        tensor_layout.first_tile(tensor_layout.col, tensor.mins[tensor_layout.col])
+        if tensor_layout.col is not None
+        else 0
+    )
 
     def outer_indices(plane: tir.PrimExpr) -> list[tir.PrimExpr]:
         """Index along every outer dim of the tensor for plane number ``plane`` of the block."""

@@ -1,7 +1,7 @@
 """Replace every tile statement by loops of device calls.
 
-Why: from here on the program says exactly which tile goes through which unit. Each kind of statement has its own module; this
-pass only dispatches and counts.
+Why: from here on the program says exactly which tile goes through which unit. Each kind of statement has its own
+module; this pass only dispatches and counts.
 
 Before::
 

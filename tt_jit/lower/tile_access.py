@@ -52,7 +52,9 @@ class TileAccess:
         return COLUMN if needs_col else (ROW if needs_row else FULL)
 
 
-def axes_of(buffer: tir.Buffer, layout: TileLayout, indices: list[tir.PrimExpr], loop_vars: tuple[tir.Var, ...]) -> Axes:
+def axes_of(
+    buffer: tir.Buffer, layout: TileLayout, indices: list[tir.PrimExpr], loop_vars: tuple[tir.Var, ...]
+) -> Axes:
     """The axes that a store to ``buffer[indices]`` gives its tiles."""
 
     def variable(index: tir.PrimExpr) -> tir.Var | None:

@@ -1,7 +1,8 @@
 """From TIR expressions to DST nodes: which device call computes each operator, for every kind of operand.
 
-Floating-point values (and the small integers of index tiles) live in DST as Float32, integer data as Int32. Operands that
-are a constant or a run-time scalar become immediates; vectors (one column, one row) are broadcast where they meet a tile.
+Floating-point values (and the small integers of index tiles) live in DST as Float32, integer data as Int32. Operands
+that are a constant or a run-time scalar become immediates; vectors (one column, one row) are broadcast where they meet
+a tile.
 """
 
 from __future__ import annotations
@@ -131,7 +132,11 @@ class ExpressionBuilder:
         """A tile with ``value`` in every lane."""
         if fmt == INT:
             return self.node(
-                "fill_tile_int", template=("DataFormat::Int32",), immediates=(value.bits(INT),), format=INT, shape=UNIFORM
+                "fill_tile_int",
+                template=("DataFormat::Int32",),
+                immediates=(value.bits(INT),),
+                format=INT,
+                shape=UNIFORM,
             )
         return self.node("fill_tile_bitcast", immediates=(value.bits(FLOAT),), shape=UNIFORM)
 
@@ -153,7 +158,13 @@ class ExpressionBuilder:
     def unary(self, operation: str, node: Node, *immediates: tir.PrimExpr, template: tuple[str, ...] = ()) -> Node:
         """An in-place call on one tile."""
         return self.node(
-            operation, node, immediates=immediates, template=template, in_place=True, shape=node.shape, format=node.format
+            operation,
+            node,
+            immediates=immediates,
+            template=template,
+            in_place=True,
+            shape=node.shape,
+            format=node.format,
         )
 
     def spread(self, node: Node) -> Node:
@@ -207,7 +218,9 @@ class ExpressionBuilder:
 
     def unsupported(self, what: str) -> UnsupportedError:
         """The error for an operator without a device call."""
-        return UnsupportedError(f"{what} has no Tensix tile form", hint="see docs/language.md for operators", at=self.stmt)
+        return UnsupportedError(
+            f"{what} has no Tensix tile form", hint="see docs/language.md for operators", at=self.stmt
+        )
 
     def on_walk(self, expr: tir.PrimExpr) -> tir.PrimExpr:
         """``expr`` with loop variables (they occur as ``i // 32`` only) replaced by the output tile's first index."""
@@ -220,7 +233,7 @@ class ExpressionBuilder:
             if value.constant is not None:
                 return Uniform(constant=int(value.constant) if target == INT else float(value.constant))
             return value
-        if _is_index_tile(expr.value) or value.format == target and target == INT:
+        if _is_index_tile(expr.value) or (value.format == target and target == INT):
             return value
         value = self.convert(value, target)
         if target == FLOAT and expr.dtype == "bfloat16" and expr.value.dtype in ("float32", "float16"):

@@ -268,7 +268,8 @@ def with_body(stmt: tir.For, body: tir.Stmt) -> tir.For:
 def rewrite(stmt: tir.Stmt, leaf: Callable[[tir.Stmt], tir.Stmt | None]) -> tir.Stmt:
     """Rewrite every tile or simple statement; ``leaf`` returns a replacement, or None to keep it.
 
-    Control flow (SeqStmt, serial For, IfThenElse, While) is rebuilt around the results; a ``T.Parallel`` nest is one leaf.
+    Control flow (SeqStmt, serial For, IfThenElse, While) is rebuilt around the results; a ``T.Parallel`` nest is one
+    leaf.
     """
     if isinstance(stmt, tir.SeqStmt):
         return sequence([rewrite(s, leaf) for s in stmt.seq])

@@ -16,8 +16,8 @@ LAYOUTS_ATTRIBUTE = "tt_tile_layouts"
 class TileLayout:
     """Tiles of one buffer.
 
-    ``kind``: ``matrix`` (last two dims are rows and columns), ``column`` (1-D, in column 0 of a column of tiles), ``row``
-    (1-D, in row 0 of a row of tiles), ``flat`` (1-D, tiles filled row by row) or ``scalar`` (element [0, 0]).
+    ``kind``: ``matrix`` (last two dims are rows and columns), ``column`` (1-D, in column 0 of a column of tiles),
+    ``row`` (1-D, in row 0 of a row of tiles), ``flat`` (1-D, tiles filled row by row) or ``scalar`` (element [0, 0]).
     ``outer`` are the static extents of leading dims; ``rows`` and ``cols`` are elements of one plane.
     """
 
@@ -52,7 +52,9 @@ class TileLayout:
         """Tiles of the whole buffer."""
         return self.planes * self.tile_rows * self.tile_cols
 
-    def index(self, plane: tir.PrimExpr | int, tile_row: tir.PrimExpr | int, tile_col: tir.PrimExpr | int) -> tir.PrimExpr:
+    def index(
+        self, plane: tir.PrimExpr | int, tile_row: tir.PrimExpr | int, tile_col: tir.PrimExpr | int
+    ) -> tir.PrimExpr:
         """Position of a tile in the circular buffer."""
         if self.column_major:
             inner = tile_col * self.tile_rows + tile_row

@@ -1,7 +1,7 @@
 """Make the lanes past the end of a buffer harmless where an operation would mix them in.
 
-Why: a 100-wide buffer occupies four tiles, 128 lanes. Element-wise work may leave anything in the last 28; a reduction over
-the row, or a gemm over K, would add it. Such an operand is copied first, with the identity in its padding lanes.
+Why: a 100-wide buffer occupies four tiles, 128 lanes. Element-wise work may leave anything in the last 28; a reduction
+over the row, or a gemm over K, would add it. Such an operand is copied first, with the identity in its padding lanes.
 
 Before::
 
@@ -11,7 +11,7 @@ After::
 
     for i, j in parallel(64, 128): S_padded[i, j] = if_then_else(j < 100, S[i, j], -inf)
     reduce(S_padded[0:64, 0:128], m, "max", 1, True)
-    func_attr({"tt_padding_info": {"S": {"rows": 64, "cols": 100, "padded_rows": 64, "padded_cols": 128, "value": "-inf"}}})
+    func_attr({"tt_padding_info": {"S": {"rows": 64, "cols": 100, "padded_rows": 64, "padded_cols": 128, ...}}})
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class _Padder:
         rank = len(record.source.buffer.shape)
         axis = record.dim - rank
         identity = REDUCTIONS[record.kind].identity
-        if rank > 1 and axis < -2 or not self.is_ragged(record.source, axis):
+        if (rank > 1 and axis < -2) or not self.is_ragged(record.source, axis):
             return None
         work, padded = self.padded(record.source, axis, identity)
         args = list(stmt.value.args)

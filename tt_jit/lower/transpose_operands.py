@@ -1,7 +1,8 @@
 """Make every transposed access an explicit transpose into a buffer of its own.
 
-Why: the matrix engine transposes tiles of its second operand on the way in, not of the first, and element-wise steps see
-equal lanes of all operands. A transposed first operand of a gemm, and an element-wise load ``X[j, i]``, read a transposed copy.
+Why: the matrix engine transposes tiles of its second operand on the way in, not of the first, and element-wise steps
+see equal lanes of all operands. A transposed first operand of a gemm, and an element-wise load ``X[j, i]``, read a
+transposed copy.
 
 Before::
 

@@ -1,7 +1,7 @@
 """Check the tensorized program against the chip's rules before it is split, so that a compiler bug stops here.
 
-Checks: every tile statement is lowered; every circular buffer that is used is declared with a legal id; reserve and push, wait
-and pop name whole blocks that divide the ring; DST slots are within the limit.
+Checks: every tile statement is lowered; every circular buffer that is used is declared with a legal id; reserve and
+push, wait and pop name whole blocks that divide the ring; DST slots are within the limit.
 
 Before::
 
