@@ -66,18 +66,24 @@ def _tilelang_version() -> str:
 
 @lru_cache(maxsize=1)
 def source_digest() -> str:
-    """sha256 over the content of every source file of tt_jit, the emulator included.
+    """sha256 over the content of every source file of tt_jit, the emulator included."""
+    return content_digest(PACKAGE, _source_files(str(PACKAGE)))
+
+
+def content_digest(root: str | os.PathLike[str], paths: Iterable[str]) -> str:
+    """sha256 over the names below `root` and the content of files.
 
     The digest is remembered in the cache folder under the files' names, sizes and time stamps, as git does for its
-    index, because reading every file would be most of the time of a disk hit. Time stamps never enter a key.
+    index, because reading every file would be most of the time of a disk hit. Time stamps never enter the digest.
     """
+    base = os.path.join(os.fspath(root), "")
     stamps = []
     youngest = 0
-    for path in sorted(_source_files(PACKAGE)):
+    for path in sorted(paths):
         status = os.stat(path)
         youngest = max(youngest, status.st_mtime_ns, status.st_ctime_ns)
-        stamps.append((os.path.relpath(path, PACKAGE), status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    memo = Path(config.cache_dir) / "sources" / digest(str(PACKAGE), stamps)
+        stamps.append((path.removeprefix(base), status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    memo = Path(config.cache_dir) / "sources" / digest(base, stamps)
     settled = time.time_ns() - youngest > _SETTLED_SECONDS * 1e9
     if settled and not config.disable_cache:
         remembered = _read_memo(memo)
@@ -85,14 +91,15 @@ def source_digest() -> str:
             return remembered
     content = hashlib.sha256()
     for name, *_ in stamps:
-        content.update(name.encode() + b"\0" + hashlib.sha256((PACKAGE / name).read_bytes()).digest())
+        with open(base + name, "rb") as file:
+            content.update(name.encode() + b"\0" + hashlib.sha256(file.read()).digest())
     result = content.hexdigest()
     if settled and not config.disable_cache:
         _write_memo(memo, result)
     return result
 
 
-def _source_files(folder: str | Path) -> Iterable[str]:
+def _source_files(folder: str) -> Iterable[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():

@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..cache.key import content_digest
 from ..cache.store import publish, read_verified
 from ..config import config
 from ..errors import CacheError, CompilerNotFoundError, InternalError, KernelCompileError, SourceLocation
@@ -101,10 +102,9 @@ def machine() -> str:
 @cache
 def fingerprint() -> str:
     """Identifies the library: its sources, headers, flags and the machine."""
-    content = hashlib.sha256("\0".join([machine(), *LIBRARY_FLAGS, *KERNEL_FLAGS]).replace(str(EMULATOR), "").encode())
-    for path in sorted([*SOURCES.iterdir(), *_headers(INCLUDE)]):
-        content.update(path.name.encode() + b"\0" + path.read_bytes())
-    return content.hexdigest()
+    sources = content_digest(EMULATOR, [str(path) for path in [*SOURCES.iterdir(), *_headers(INCLUDE)]])
+    flags = "\0".join([machine(), *LIBRARY_FLAGS, *KERNEL_FLAGS]).replace(str(EMULATOR), "")
+    return hashlib.sha256(f"{flags}\0{sources}".encode()).hexdigest()
 
 
 def _headers(folder: Path) -> Iterator[Path]:

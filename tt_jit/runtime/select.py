@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import config
 from ..errors import ArgumentError, DeviceError
 from ..target import TARGETS, Target
+from .emulator import EmulatorDevice
 from . import ttnn_environment
 
 if TYPE_CHECKING:
@@ -59,8 +60,6 @@ def chip_is_there() -> bool:
 
 @cache
 def _emulator(target: str) -> Device:
-    from .emulator import EmulatorDevice
-
     return EmulatorDevice(Target.named(target))
 
 
