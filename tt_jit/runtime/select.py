@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..config import config
 from ..errors import ArgumentError, DeviceError
 from ..target import TARGETS, Target
-from .emulator import EmulatorDevice
 from . import ttnn_environment
+from .emulator import EmulatorDevice
 
 if TYPE_CHECKING:
     from .base import Device
