@@ -43,8 +43,13 @@ class Interpreter:
             if param in func.buffer_map
         }
 
-    def run(self, args: Sequence[Argument], out_idx: Sequence[int] | int | None = None) -> list[torch.Tensor | None]:
-        """The output tensors (``out_idx``, which ``args`` leaves out), or all tensors after the run when there is no ``out_idx``."""
+    def run(
+        self, args: Sequence[Argument], out_idx: Sequence[int] | int | None = None, *, everything: bool = False
+    ) -> list[torch.Tensor | None]:
+        """The output tensors (``out_idx``, which ``args`` leaves out).
+
+        With ``everything``, or without ``out_idx``: all parameters after the run, None for scalars.
+        """
         params = list(self.func.params)
         outputs = [index % len(params) for index in ([out_idx] if isinstance(out_idx, int) else out_idx or [])]
         inputs = [index for index in range(len(params)) if index not in outputs]
@@ -59,7 +64,7 @@ class Interpreter:
                 shape = [int(extent(frame)) for extent in self.shapes[params[index]]]
                 self._bind_array(frame, arrays, index, np.zeros(shape, self.formats.compute_dtype(self._dtype(index))))
             self.body(frame)
-        wanted = outputs if out_idx is not None else range(len(params))
+        wanted = range(len(params)) if everything or out_idx is None else outputs
         return [self._result(frame, arrays, index) for index in wanted]
 
     def _dtype(self, index: int) -> str:

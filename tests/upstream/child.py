@@ -23,12 +23,23 @@ class CaseTimeout(BaseException):
     """Not an Exception: examples that catch everything must not swallow it."""
 
 
-def _builder(enabled: bool) -> Any:
-    if not enabled:
+def _builder(mode: str) -> Any:
+    """What turns a PrimFunc into a kernel; None when kernels are only traced. Lowering alone gives no kernel."""
+    if mode == "traced":
         return None
+    if mode == "lowered":
+        return _lower
+
     import tt_jit
 
     return lambda func, out_idx: tt_jit.compile(func, out_idx=out_idx)
+
+
+def _lower(func: Any, out_idx: Any) -> None:
+    from tt_jit.compile import CompileOptions, compile_prim_func
+    from tt_jit.target import Target
+
+    compile_prim_func(func, target=Target.named("wormhole_b0"), options=CompileOptions())
 
 
 def _load(path: Path) -> Any:
@@ -47,10 +58,10 @@ def _shrink(namespace: dict[str, Any], name: str, **sizes: Any) -> None:
     namespace[name] = lambda *args, **kwargs: function(*args, **{**kwargs, **sizes})
 
 
-def run_case(checkout: Path, number: int, *, seconds: int, compiled: bool, dump: Path | None) -> list[dict[str, Any]]:
+def run_case(checkout: Path, number: int, *, seconds: int, mode: str, dump: Path | None) -> list[dict[str, Any]]:
     case = CASES[number]
     environment.install("cpu", core_count=CORE_COUNT)
-    recorder = Recorder(_builder(compiled))
+    recorder = Recorder(_builder(mode))
     environment.install_compiler(recorder.compile)
 
     def expire(*_: Any) -> None:
@@ -84,9 +95,9 @@ def run_case(checkout: Path, number: int, *, seconds: int, compiled: bool, dump:
 
 
 def main(arguments: list[str]) -> None:
-    checkout, number, seconds, compiled = arguments[:4]
+    checkout, number, seconds, mode = arguments[:4]
     dump = Path(arguments[4]) if len(arguments) > 4 else None
-    for row in run_case(Path(checkout), int(number), seconds=int(seconds), compiled=compiled == "compiled", dump=dump):
+    for row in run_case(Path(checkout), int(number), seconds=int(seconds), mode=mode, dump=dump):
         print(json.dumps(row), flush=True)
 
 

@@ -6,13 +6,15 @@ from typing import Any
 import torch
 
 Axes = list[list[str]]
+_SPREAD = "*"
+"""A bare ellipsis: one group for each axis. Inside parentheses ("...") it is one group of all of them."""
 
 
 def _parse(side: str) -> Axes:
     """``"b (h d) ..."`` -> [["b"], ["h", "d"], ["..."]]"""
     axes: Axes = []
     for group in re.findall(r"\([^)]*\)|\S+", side):
-        axes.append(group.strip("()").split() if group.startswith("(") else [group])
+        axes.append(group.strip("()").split() if group.startswith("(") else [_SPREAD if group == "..." else group])
     return axes
 
 
@@ -33,13 +35,15 @@ def _sizes(axes: Axes, shape: torch.Size, known: dict[str, int]) -> dict[str, in
 
 
 def _expand_ellipsis(left: Axes, right: Axes, rank: int) -> tuple[Axes, Axes]:
-    named = [group for group in left if group != ["..."]]
-    extra = [[f"_{index}"] for index in range(rank - len(named))]
+    extra = [f"_{index}" for index in range(rank - sum(group != [_SPREAD] for group in left))]
 
     def expand(axes: Axes) -> Axes:
         result: Axes = []
         for group in axes:
-            result.extend(extra if group == ["..."] else [group])
+            if group == [_SPREAD]:
+                result.extend([name] for name in extra)
+            else:
+                result.append([inner for name in group for inner in (extra if name == "..." else [name])])
         return result
 
     return expand(left), expand(right)

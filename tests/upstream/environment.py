@@ -6,13 +6,14 @@ the examples' benchmarks need.
 """
 
 import argparse
+import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -56,30 +57,67 @@ class _Anything(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__version__":
             return "0.0.0"
+        if name == "__file__":
+            return "<absent>"
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Nothing(f"{self.__name__}.{name}")
+        return _answer(f"{self.__name__}.{name}")
 
 
 class _Nothing:
+    """Stands for anything an absent package offers: can be called, indexed, compared and used as a decorator."""
+
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __getattr__(self, name: str) -> "_Nothing":
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Nothing(f"{self.name}.{name}")
+        return _answer(f"{self.name}.{name}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and inspect.isfunction(args[0]) and not kwargs:
-            return args[0]
+            # A decorated GPU kernel is launched as kernel[grid](...), which does nothing here.
+            return self if self.name.startswith("triton") else args[0]
         return self
 
     def __getitem__(self, item: Any) -> "_Nothing":
         return self
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
     def __mro_entries__(self, bases: tuple[type, ...]) -> tuple[type, ...]:
         return (object,)
+
+    def _same(self, *others: Any) -> "_Nothing":
+        return self
+
+    def _never(self, other: Any) -> bool:
+        return False
+
+    def __index__(self) -> int:
+        return 1
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = __neg__ = _same
+    __lt__ = __le__ = __gt__ = __ge__ = _never
+
+
+def _normalise(x: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    scale = torch.rsqrt(x.float().square().sum(-1) + 1e-6)
+    return (x.float() * scale.unsqueeze(-1)).to(x.dtype), scale
+
+
+_ANSWERS: dict[str, Any] = {
+    "triton.cdiv": lambda a, b: -(-a // b),
+    "triton.next_power_of_2": lambda n: 1 << max(n - 1, 0).bit_length(),
+    "fla.modules.l2norm.l2norm_fwd": _normalise,
+}
+"""What examples need from absent packages to make their inputs."""
+
+
+def _answer(name: str) -> Any:
+    return _ANSWERS.get(name) or _Nothing(name)
 
 
 def _imported_by_torch() -> bool:
@@ -128,6 +166,13 @@ def _do_not_benchmark(function: Callable[..., Any], *args: Any, **kwargs: Any) -
     return 1.0
 
 
+class _HostGenerator(torch.Generator):
+    """A generator asked for on a CUDA device, made on the host."""
+
+    def __new__(cls, device: Any = "cpu") -> "_HostGenerator":
+        return super().__new__(cls, device="cpu")
+
+
 def install(device: str, *, core_count: int, compute_capability: tuple[int, int] = (9, 0)) -> None:
     """Redirects CUDA to ``device`` for the rest of this process."""
     _CudaRedirection(device).__enter__()
@@ -146,7 +191,9 @@ def install(device: str, *, core_count: int, compute_capability: tuple[int, int]
         "synchronize": lambda *a, **k: None,
         "empty_cache": lambda: None,
         "current_device": lambda: 0,
-        "device_count": lambda: 1,
+        "device_count": lambda: 0,
+        "device": contextlib.nullcontext,
+        "stream": contextlib.nullcontext,
         "set_device": lambda *a: None,
         "get_device_properties": lambda *a: properties,
         "get_device_capability": lambda *a: compute_capability,
@@ -164,6 +211,10 @@ def install(device: str, *, core_count: int, compute_capability: tuple[int, int]
     torch.Tensor.cuda = lambda self, *a, **k: self.to(device)  # type: ignore[method-assign]
     set_default_device = torch.set_default_device
     torch.set_default_device = lambda name: set_default_device(device if str(name).startswith("cuda") else name)
+
+    torch.Generator = _HostGenerator  # type: ignore[misc]
+    for name in ("has_triton", "has_triton_package"):
+        setattr(importlib.import_module("torch.utils._triton"), name, lambda: False)
 
     import tilelang.carver.arch.driver as driver
     import tilelang.profiler

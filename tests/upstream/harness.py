@@ -1,4 +1,4 @@
-"""Runs TileLang's own examples, unmodified, on the emulator: ``python -m tests.upstream.harness [--oracle-only] [part of a path ...]``.
+"""Runs TileLang's own examples, unmodified, on the emulator: ``python -m tests.upstream.harness [--mode traced] [part of a path ...]``.
 
 The checkout is named by the environment variable TT_JIT_TILELANG_CHECKOUT. Each example runs in its own process with its own
 time limit; each kernel gives one line: right, wrong, refused, crashed, or unknown where the interpreter has no answer.
@@ -37,12 +37,12 @@ def checkout() -> tuple[Path | None, str]:
     return path, ""
 
 
-def run_case(path: Path, number: int, *, seconds: int, compiled: bool, dump: Path | None = None) -> dict[str, Any]:
+def run_case(path: Path, number: int, *, seconds: int, mode: str, dump: Path | None = None) -> dict[str, Any]:
     """One example in its own process."""
     case = CASES[number]
     if case.gpu_only:
         return {"path": case.path, "problem": f"GPU only: {case.gpu_only}", "kernels": [], "code": case.code}
-    command = [sys.executable, "-m", "tests.upstream.child", str(path), str(number), str(seconds), "compiled" if compiled else "traced"]
+    command = [sys.executable, "-m", "tests.upstream.child", str(path), str(number), str(seconds), mode]
     if dump is not None:
         command.append(str(dump))
     try:
@@ -73,7 +73,7 @@ def lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help="only examples whose path contains one of these")
-    parser.add_argument("--oracle-only", action="store_true", help="trace and interpret, do not compile")
+    parser.add_argument("--mode", choices=["compiled", "lowered", "traced"], default="compiled", help="how far to take each kernel")
     parser.add_argument("--seconds", type=int, default=60, help="time limit of one example")
     parser.add_argument("--dump", type=Path, help="folder for the traced scripts")
     parser.add_argument("--json", type=Path, help="file for all outcomes")
@@ -87,7 +87,7 @@ def main() -> int:
     for number, case in enumerate(CASES):
         if options.parts and not any(part in case.path for part in options.parts):
             continue
-        row = run_case(path, number, seconds=options.seconds, compiled=not options.oracle_only, dump=options.dump)
+        row = run_case(path, number, seconds=options.seconds, mode=options.mode, dump=options.dump)
         rows.append(row)
         for status, text in lines(row):
             counts[status] += 1

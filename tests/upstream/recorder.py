@@ -17,7 +17,7 @@ Outputs = list[torch.Tensor | None]
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What became of one kernel. ``status``: right, wrong, refused, crashed, traced (not called), unknown (no oracle)."""
+    """What became of one kernel. ``status``: right, wrong, refused, crashed, lowered (if that was all), traced, unknown (no oracle)."""
 
     kernel: str
     status: str = "traced"
@@ -87,7 +87,8 @@ class RecordedKernel:
         try:
             if precision not in self.interpreters:
                 self.interpreters[precision] = Interpreter(self.prim_func, precision=precision)
-            return self.interpreters[precision].run([_copy(argument) for argument in arguments], self.out_idx)
+            copies = [_copy(argument) for argument in arguments]
+            return self.interpreters[precision].run(copies, self.out_idx, everything=True)
         except UnsupportedByInterpreter as error:
             self.outcome.status, self.outcome.detail = "unknown", f"interpreter: {error}"
             raise
@@ -105,6 +106,9 @@ class RecordedKernel:
             if self.kernel is None:
                 self.kernel = self.build(self.prim_func, self.out_idx)
             outcome.compile_seconds += time.perf_counter() - started
+            if self.kernel is None:
+                outcome.status = "lowered"
+                return
             started = time.perf_counter()
             given = [_copy(argument) for argument in arguments]
             returned = self.kernel(*given)
@@ -119,10 +123,7 @@ class RecordedKernel:
                 outcome.detail += f" [{last.filename.split('/')[-1]}:{last.lineno}]"
             return
         exact = self._oracle(arguments, "float64")
-        if self.out_idx:
-            results = [returned] if len(self.out_idx) == 1 else list(returned)
-        else:
-            results = given
+        results = self._all_parameters(given, returned)
         outcome.status, outcome.detail = "right", ""
         for position, (result, wanted, precise) in enumerate(zip(results, expected, exact, strict=True)):
             if wanted is None or precise is None or not isinstance(result, torch.Tensor):
@@ -132,15 +133,24 @@ class RecordedKernel:
                 outcome.status, outcome.detail = "wrong", f"tensor {position}: {verdict}"
                 return
 
+    def _all_parameters(self, given: Sequence[Any], returned: Any) -> list[Any]:
+        """What every parameter holds after a call: outputs that were returned, arguments that may be changed in place."""
+        outputs = self.out_idx or []
+        made = {outputs[0]: returned} if len(outputs) == 1 else dict(zip(outputs, returned or (), strict=True))
+        arguments = iter(given)
+        return [made[index] if index in made else next(arguments) for index in range(len(self.params))]
+
     def _deliver(self, arguments: Sequence[Any], expected: Outputs) -> Any:
         """Gives the example the interpreter's results, so that its later kernels get right inputs."""
-        if self.out_idx:
-            return expected[0] if len(expected) == 1 else expected
-        for argument, values in zip(arguments, expected, strict=True):
+        outputs = self.out_idx or []
+        inputs = [index for index in range(len(self.params)) if index not in outputs]
+        for argument, index in zip(arguments, inputs, strict=True):
+            values = expected[index]
             if isinstance(argument, torch.Tensor) and values is not None:
                 with torch.no_grad():
                     argument.copy_(values.reshape(argument.shape))
-        return None
+        made = [expected[index] for index in outputs]
+        return None if not made else made[0] if len(made) == 1 else made
 
     # What else examples ask of a kernel
 
@@ -162,7 +172,7 @@ class RecordedProfiler:
     """Makes inputs for a kernel and compares it with the example's own reference program."""
 
     def __init__(self, kernel: RecordedKernel) -> None:
-        self.kernel = kernel
+        self.kernel = self.func = kernel
 
     def _inputs(self) -> list[Any]:
         func, outputs = self.kernel.prim_func, self.kernel.out_idx or []
