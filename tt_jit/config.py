@@ -170,6 +170,17 @@ SETTINGS: tuple[Setting, ...] = (
         check=_is_positive_int,
     ),
     Setting(
+        name="emulator_exact",
+        env="TT_JIT_EMULATOR_EXACT",
+        type_name="bool",
+        default=False,
+        default_text="`0`",
+        help="Round matmuls and sums exactly as the chip's matrix unit does, for comparisons with a chip. About 100 times slower.",
+        in_key=False,
+        parse=_parse_bool,
+        check=_is_bool,
+    ),
+    Setting(
         name="verbose",
         env="TT_JIT_VERBOSE",
         type_name="bool",

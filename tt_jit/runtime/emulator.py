@@ -139,6 +139,8 @@ class EmulatedKernel:
 
     def launch(self, tensors: Sequence[torch.Tensor | None], scalars: Sequence[int | float]) -> None:
         key: Any = tuple([None if tensor is None else (tensor.shape, tensor.stride()) for tensor in tensors])
+        if config.emulator_exact:
+            key = (*key, "exact")
         if self._key_scalars:
             key = (key, *(scalars[index] for index in self._key_scalars))
         with self._lock:
@@ -226,7 +228,9 @@ class _PreparedLaunch:
 
     def _add_program(self, index: int, program: Program, values: Mapping[str, int]) -> None:
         library, handle, compute = self.library, self.handle, program.compute_config
-        flags = (compute.fp32_dest_acc_en, compute.dst_full_sync_en, compute.math_approx_mode)
+        flags = (
+            compute.fp32_dest_acc_en, compute.dst_full_sync_en, compute.math_approx_mode, config.emulator_exact,
+        )  # fmt: skip
         fidelity = FIDELITY_PASSES[compute.math_fidelity]
         shares = program.work.shares(values)
         library.program(handle, program.name.encode(), _words([fidelity, *map(int, flags)]), len(shares))

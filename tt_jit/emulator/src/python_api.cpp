@@ -150,7 +150,7 @@ TT_EMULATOR_API std::uint32_t tt_emulator_launch_tensor(
     return address;
 }
 
-// compute: passes of the math fidelity, fp32_dest_acc_en, dst_full_sync_en, math_approx_mode.
+// compute: passes of the math fidelity, fp32_dest_acc_en, dst_full_sync_en, math_approx_mode, exact_matmul.
 TT_EMULATOR_API void tt_emulator_launch_program(
     Launch* launch, const char* name, const std::uint32_t* compute, std::uint32_t cores) {
     Program program;
@@ -159,6 +159,7 @@ TT_EMULATOR_API void tt_emulator_launch_program(
     program.compute.fp32_dest_acc_en = compute[1] != 0;
     program.compute.dst_full_sync_en = compute[2] != 0;
     program.compute.math_approx_mode = compute[3] != 0;
+    program.compute.exact_matmul = compute[4] != 0;
     for (std::uint32_t id = 0; id < cores; ++id) program.cores.push_back(id);
     launch->programs.push_back(std::move(program));
 }
