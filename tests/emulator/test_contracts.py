@@ -99,6 +99,11 @@ void kernel_main() {
             cb_push_back(0, 1);  // nobody has written to the page
             break;
         case 36: send(1); break;
+        case 41:
+            cb_reserve_back(0, 4);
+            while (!cb_pages_reservable_at_back(0, 5)) {  // mistake 41
+            }
+            break;
         case 38:
             noc_semaphore_inc(get_noc_addr(my_x[noc_index], my_y[noc_index], get_semaphore(0)), 1);  // mistake 38
             break;
@@ -239,6 +244,7 @@ MISTAKES = [
     Mistake(37, "writer", "past the end of stream", "multiple of the block", "stream"),
     Mistake(38, "reader", "the kernel ends with 1 semaphore increments not acknowledged", "noc_async_atomic_barrier"),
     Mistake(39, "reader", "semaphore wants 1, holds 0", "follow the waits"),
+    Mistake(41, "reader", "asked 1000000 times for 5 pages in vain", "cb_reserve_back", "stream"),
     Mistake(40, "reader", "multicast to 0 cores, but num_dests is 1", "without the sender"),
 ]
 

@@ -145,6 +145,18 @@ void kernel_main() {
         assert torch.equal(b[1].view(torch.int32), torch.arange(128, dtype=torch.int32) * step)
 
 
+def test_a_kernel_may_poll(tmp_path: Path) -> None:
+    polling = WRITER.replace(
+        "cb_wait_front(cb_stream, 1);",
+        "while (!cb_pages_available_at_front(cb_stream, 1)) {}\n        cb_wait_front(cb_stream, 1);",
+    )
+    made = copy_plan(tensor("A", 0, (64, 64), access="read"), tensor("B", 1, (64, 64), access="write"), 2048, pages=4)
+    loaded = load(made, {"reader.cpp": READER, "writer.cpp": polling}, tmp_path)
+    a, b = matrix(64, 64), torch.zeros(64, 64, dtype=torch.bfloat16)
+    loaded.launch([a, b], [])
+    assert torch.equal(a, b)
+
+
 def test_pages_that_no_kernel_writes_keep_their_values(tmp_path: Path) -> None:
     made = copy_plan(tensor("A", 0, (64, 64), access="read"), tensor("B", 1, (64, 64), access="write"), 2048, pages=2)
     loaded = load(made, COPY_FILES, tmp_path)

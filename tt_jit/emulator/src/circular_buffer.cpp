@@ -194,11 +194,11 @@ void cb_pop_front(std::uint32_t cb, std::uint32_t pages, std::uint32_t line) {
 }
 
 bool cb_pages_reservable_at_back(std::uint32_t cb, std::uint32_t pages, std::uint32_t line) {
-    const tt_emulator::CircularBuffer& buffer = circular_buffer(cb, line);
-    return buffer.pages - (buffer.received - buffer.acked) >= pages;
+    circular_buffer(cb, line);
+    return poll({WaitKind::PagesFree, cb, pages, nullptr, line});
 }
 
 bool cb_pages_available_at_front(std::uint32_t cb, std::uint32_t pages, std::uint32_t line) {
-    const tt_emulator::CircularBuffer& buffer = circular_buffer(cb, line);
-    return buffer.received - buffer.acked >= pages;
+    circular_buffer(cb, line);
+    return poll({WaitKind::PagesAvailable, cb, pages, nullptr, line});
 }

@@ -77,7 +77,7 @@ struct TileView {
 };
 
 template <typename Rule>
-void fill_tile(const typename Rule::Host* host, const TileView& view, typename Rule::Page* page) {
+[[gnu::noinline]] void fill_tile(const typename Rule::Host* host, const TileView& view, typename Rule::Page* page) {
     if (view.rows < kTile || view.columns < kTile) std::memset(page, 0, kTile * kTile * sizeof *page);
     if (view.column_stride == 1 && view.columns == kTile) {
         for (std::uint32_t row = 0; row < view.rows; ++row) {
@@ -107,7 +107,7 @@ void fill_tile(const typename Rule::Host* host, const TileView& view, typename R
 }
 
 template <typename Rule>
-void drain_tile(const typename Rule::Page* page, const TileView& view, typename Rule::Host* host) {
+[[gnu::noinline]] void drain_tile(const typename Rule::Page* page, const TileView& view, typename Rule::Host* host) {
     if (view.column_stride == 1 && view.columns == kTile) {
         for (std::uint32_t row = 0; row < view.rows; ++row) {
             typename Rule::Host* target = host + row * view.row_stride;
@@ -127,22 +127,10 @@ void drain_tile(const typename Rule::Page* page, const TileView& view, typename 
     }
 }
 
-// Calls `visit(offset)` for every combination of the loops, the last one fastest.
-template <typename Visit>
-void for_each(const std::vector<Loop>& loops, std::size_t depth, std::int64_t offset, Visit& visit) {
-    if (depth == loops.size()) {
-        visit(offset);
-        return;
-    }
-    for (std::int64_t index = 0; index < loops[depth].size; ++index) {
-        for_each(loops, depth + 1, offset + index * loops[depth].stride, visit);
-    }
-}
-
 template <typename VisitTile>
 void for_each_tile(const Conversion& conversion, VisitTile visit_tile) {
     std::uint32_t page = 0;
-    auto visit = [&](std::int64_t base) {
+    for (const std::int64_t base : conversion.outer) {
         for (const TileSpan& row : conversion.rows) {
             for (const TileSpan& column : conversion.columns) {
                 visit_tile(
@@ -150,23 +138,21 @@ void for_each_tile(const Conversion& conversion, VisitTile visit_tile) {
                     TileView{conversion.row_stride, conversion.column_stride, row.valid, column.valid});
             }
         }
-    };
-    for_each(conversion.outer, 0, 0, visit);
+    }
 }
 
-// A run of 1024 elements is a tile of 32 rows; the last run may end inside a row, which is then a tile part of its own.
-template <typename VisitPart>
-void for_each_run(const Conversion& conversion, VisitPart visit_part) {
+// A run of 1024 elements is a tile of 32 rows; the last run may end inside a row, whose elements are `rest`.
+template <typename VisitRun>
+void for_each_run(const Conversion& conversion, VisitRun visit_run) {
     std::uint32_t page = 0;
     const std::int64_t step = conversion.column_stride;
-    auto visit = [&](std::int64_t base) {
+    for (const std::int64_t base : conversion.outer) {
         for (std::int64_t start = 0; start < conversion.flat_size; start += kTile * kTile, ++page) {
             const std::uint32_t count =
                 static_cast<std::uint32_t>(std::min<std::int64_t>(conversion.flat_size - start, kTile * kTile));
-            visit_part(page, base + start * step, TileView{kTile * step, step, count / kTile, kTile}, count % kTile);
+            visit_run(page, base + start * step, TileView{kTile * step, step, count / kTile, kTile}, count % kTile);
         }
-    };
-    for_each(conversion.outer, 0, 0, visit);
+    }
 }
 
 template <typename Rule>
@@ -199,53 +185,58 @@ void download_runs(const Conversion& conversion, const Buffer& buffer, typename 
 template <typename Rule>
 void upload_rows(const Conversion& conversion, const typename Rule::Host* host, Buffer& buffer) {
     using Page = typename Rule::Page;
-    std::uint32_t page = 0;
-    const std::vector<Loop> leading(conversion.inner.begin(), conversion.inner.end() - 1);
-    const Loop last = conversion.inner.back();
-    auto visit_page = [&](std::int64_t base) {
-        Page* target = reinterpret_cast<Page*>(buffer.page(page++));
+    const Loop run = conversion.run;
+    for (std::uint32_t page = 0; page < conversion.pages; ++page) {
+        Page* target = reinterpret_cast<Page*>(buffer.page(page));
         Page* const end = target + conversion.page_bytes / sizeof(Page);
-        auto visit_run = [&](std::int64_t offset) {
-            const typename Rule::Host* source = host + offset;
-            if (last.stride == 1) {
-                for (std::int64_t index = 0; index < last.size; ++index) target[index] = Rule::to_page(source[index]);
+        for (const std::int64_t offset : conversion.inner) {
+            const typename Rule::Host* source = host + conversion.outer[page] + offset;
+            if (run.stride == 1) {
+                for (std::int64_t index = 0; index < run.size; ++index) target[index] = Rule::to_page(source[index]);
             } else {
-                for (std::int64_t index = 0; index < last.size; ++index) {
-                    target[index] = Rule::to_page(source[index * last.stride]);
+                for (std::int64_t index = 0; index < run.size; ++index) {
+                    target[index] = Rule::to_page(source[index * run.stride]);
                 }
             }
-            target += last.size;
-        };
-        for_each(leading, 0, base, visit_run);
-        std::fill(target, end, Page{});
-    };
-    for_each(conversion.outer, 0, 0, visit_page);
+            target += run.size;
+        }
+        std::memset(target, 0, static_cast<std::size_t>(end - target) * sizeof(Page));
+    }
 }
 
 template <typename Rule>
 void download_rows(const Conversion& conversion, const Buffer& buffer, typename Rule::Host* host, bool whole) {
     using Page = typename Rule::Page;
-    std::uint32_t page = 0;
-    const std::vector<Loop> leading(conversion.inner.begin(), conversion.inner.end() - 1);
-    const Loop last = conversion.inner.back();
-    auto visit_page = [&](std::int64_t base) {
-        const std::uint32_t index = page++;
-        if (!whole && !buffer.page_written[index]) return;
-        const Page* source = reinterpret_cast<const Page*>(buffer.page(index));
-        auto visit_run = [&](std::int64_t offset) {
-            typename Rule::Host* target = host + offset;
-            if (last.stride == 1) {
-                for (std::int64_t index = 0; index < last.size; ++index) target[index] = Rule::to_host(source[index]);
+    const Loop run = conversion.run;
+    for (std::uint32_t page = 0; page < conversion.pages; ++page) {
+        if (!whole && !buffer.page_written[page]) continue;
+        const Page* source = reinterpret_cast<const Page*>(buffer.page(page));
+        for (const std::int64_t offset : conversion.inner) {
+            typename Rule::Host* target = host + conversion.outer[page] + offset;
+            if (run.stride == 1) {
+                for (std::int64_t index = 0; index < run.size; ++index) target[index] = Rule::to_host(source[index]);
             } else {
-                for (std::int64_t index = 0; index < last.size; ++index) {
-                    target[index * last.stride] = Rule::to_host(source[index]);
+                for (std::int64_t index = 0; index < run.size; ++index) {
+                    target[index * run.stride] = Rule::to_host(source[index]);
                 }
             }
-            source += last.size;
-        };
-        for_each(leading, 0, base, visit_run);
-    };
-    for_each(conversion.outer, 0, 0, visit_page);
+            source += run.size;
+        }
+    }
+}
+
+// The element offset of every combination of the loops, the last one fastest.
+std::vector<std::int64_t> offsets(const std::vector<Loop>& loops) {
+    std::vector<std::int64_t> found{0};
+    for (const Loop& loop : loops) {
+        std::vector<std::int64_t> next;
+        next.reserve(found.size() * static_cast<std::size_t>(loop.size));
+        for (const std::int64_t base : found) {
+            for (std::int64_t index = 0; index < loop.size; ++index) next.push_back(base + index * loop.stride);
+        }
+        found.swap(next);
+    }
+    return found;
 }
 
 // Tiles along a dimension: blocks of `block` elements, each padded to whole tiles.
@@ -290,36 +281,34 @@ Conversion make_conversion(
     conversion.type = type;
     conversion.format = format;
     conversion.kind = layout.kind;
-    std::int64_t pages = 1;
+    std::vector<Loop> outer;
     if (layout.kind == LayoutKind::RowMajor) {
         const std::size_t split = shape.size() - layout.page_dims;
         std::vector<Loop> inner;
         std::int64_t elements = 1;
         for (std::size_t dim = 0; dim < shape.size(); ++dim) {
-            if (dim < split) {
-                conversion.outer.push_back({shape[dim], strides[dim]});
-                pages *= shape[dim];
-            } else {
-                inner.push_back({shape[dim], strides[dim]});
-                elements *= shape[dim];
-            }
+            (dim < split ? outer : inner).push_back({shape[dim], strides[dim]});
+            if (dim >= split) elements *= shape[dim];
         }
-        conversion.inner = merge_neighbours(inner);
+        inner = merge_neighbours(inner);
+        conversion.run = inner.back();
+        inner.pop_back();
+        conversion.inner = offsets(inner);
+        conversion.outer = offsets(outer);
         const std::int64_t bytes = elements * (tile_bytes(format) / (kTile * kTile));
         conversion.page_bytes = static_cast<std::uint32_t>(
             std::max<std::int64_t>((bytes + kRowMajorAlignment - 1) / kRowMajorAlignment, 1) * kRowMajorAlignment);
-        conversion.pages = static_cast<std::uint32_t>(pages);
+        conversion.pages = static_cast<std::uint32_t>(conversion.outer.size());
         return conversion;
     }
-    for (std::int32_t dim : layout.outer) {
-        conversion.outer.push_back({shape[dim], strides[dim]});
-        pages *= shape[dim];
-    }
+    for (std::int32_t dim : layout.outer) outer.push_back({shape[dim], strides[dim]});
+    conversion.outer = offsets(outer);
+    std::size_t pages = conversion.outer.size();
     conversion.page_bytes = tile_bytes(format);
     conversion.column_stride = layout.col < 0 ? 1 : strides[layout.col];
     if (layout.kind == LayoutKind::Flat) {
         conversion.flat_size = shape[layout.col];
-        pages *= (conversion.flat_size + kTile * kTile - 1) / (kTile * kTile);
+        pages *= static_cast<std::size_t>((conversion.flat_size + kTile * kTile - 1) / (kTile * kTile));
     } else {
         conversion.row_stride = layout.row < 0 ? 0 : strides[layout.row];
         conversion.rows = layout.row < 0 ? std::vector<TileSpan>{{0, 1}}
@@ -327,7 +316,7 @@ Conversion make_conversion(
         conversion.columns = layout.col < 0
                                  ? std::vector<TileSpan>{{0, 1}}
                                  : tile_spans(shape[layout.col], conversion.column_stride, layout.col_block);
-        pages *= static_cast<std::int64_t>(conversion.rows.size() * conversion.columns.size());
+        pages *= conversion.rows.size() * conversion.columns.size();
     }
     conversion.pages = static_cast<std::uint32_t>(pages);
     return conversion;

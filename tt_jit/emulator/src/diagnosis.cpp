@@ -64,6 +64,7 @@ std::string describe_wait(const CoreRun& run, const Fiber& fiber) {
             text += std::string("semaphore wants ") + (wait.kind == WaitKind::SemaphoreEquals ? "" : "at least ") +
                     std::to_string(wait.amount) + ", holds " + std::to_string(*wait.semaphore);
             break;
+        case WaitKind::Poll: text += "asks again and again for " + plural(wait.amount, "page"); break;
         case WaitKind::None: break;
     }
     if (waits_for_pages(wait)) {

@@ -11,7 +11,8 @@
 
 namespace tt_emulator {
 
-enum class WaitKind : std::uint8_t { None, PagesAvailable, PagesFree, SemaphoreEquals, SemaphoreAtLeast };
+// Poll: the fiber asked without waiting and was told no; the others go first, then it asks again.
+enum class WaitKind : std::uint8_t { None, PagesAvailable, PagesFree, SemaphoreEquals, SemaphoreAtLeast, Poll };
 
 struct Wait {
     WaitKind kind = WaitKind::None;
@@ -31,6 +32,7 @@ struct Fiber {
     const Kernel* kernel = nullptr;
     std::uint32_t core_index = 0;  // of the core in the program, for its arguments
     Wait wait;
+    std::uint32_t polls = 0;  // in vain, since it last got what it asked for
 };
 
 struct Transfer {
@@ -77,6 +79,8 @@ inline CoreRun& current_run() { return *static_cast<CoreRun*>(core); }
 
 // Switches to another fiber until `wait` is satisfied.
 void wait_until(const Wait& wait);
+// Reports whether `wait` is satisfied; if it is not, lets other fibers run first.
+bool poll(const Wait& wait);
 bool satisfied(const Core& owner, const Wait& wait);
 
 // Text for messages.

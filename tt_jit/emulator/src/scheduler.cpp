@@ -25,7 +25,8 @@ CoreRun::~CoreRun() {
 bool satisfied(const Core& owner, const Wait& wait) {
     const CircularBuffer& buffer = owner.circular_buffers[wait.cb];
     switch (wait.kind) {
-        case WaitKind::None: return true;
+        case WaitKind::None:
+        case WaitKind::Poll: return true;
         case WaitKind::PagesAvailable: return buffer.received - buffer.acked >= wait.amount;
         case WaitKind::PagesFree: return buffer.pages - (buffer.received - buffer.acked) >= wait.amount;
         case WaitKind::SemaphoreEquals: return *wait.semaphore == wait.amount;
@@ -42,6 +43,24 @@ void wait_until(const Wait& wait) {
     run.fiber->wait = wait;
     run.fiber->state = FiberState::Waiting;
     switch_context(run.fiber->context, run.scheduler);
+}
+
+bool poll(const Wait& wait) {
+    constexpr std::uint32_t kPatience = 1000000;
+    CoreRun& run = current_run();
+    Fiber& fiber = *run.fiber;
+    if (satisfied(run, wait)) {
+        fiber.polls = 0;
+        return true;
+    }
+    if (++fiber.polls > kPatience) {
+        fail(wait.line, wait.cb, "wait with cb_wait_front or cb_reserve_back, which tell who is missing",
+             "asked %u times for %u pages in vain", kPatience, wait.amount);
+    }
+    fiber.wait = {WaitKind::Poll, wait.cb, wait.amount, nullptr, wait.line};
+    fiber.state = FiberState::Waiting;
+    switch_context(fiber.context, run.scheduler);
+    return satisfied(run, wait);
 }
 
 namespace {
@@ -99,6 +118,7 @@ void start_core(CoreRun& run, const Program& program, std::uint32_t core_index) 
         fiber.role = kernel.role;
         fiber.core_index = core_index;
         fiber.state = FiberState::Runnable;
+        fiber.polls = 0;
         prepare_context(fiber.context, fiber.stack, fiber_main);
     }
 }
@@ -135,7 +155,8 @@ Turn advance(CoreRun& run) {
                                (fiber.state == FiberState::Waiting && satisfied(run, fiber.wait));
             if (!ready) continue;
             resume(run, fiber);
-            again = turn.advanced = true;
+            turn.advanced = true;
+            again |= fiber.wait.kind != WaitKind::Poll || fiber.state != FiberState::Waiting;
             turn.failed = run.failure.kind != FailureKind::None;
             if (turn.failed) return turn;
         }
@@ -154,11 +175,14 @@ bool finish_core(CoreRun& run) {
 
 bool run_core(CoreRun& run, const Program& program, std::uint32_t core_index) {
     start_core(run, program, core_index);
-    const Turn turn = advance(run);
-    if (turn.failed) return false;
-    if (turn.done) return finish_core(run);
-    run.failure = deadlock({&run});
-    return false;
+    for (;;) {  // more than one turn only where a fiber polls
+        const Turn turn = advance(run);
+        if (turn.failed) return false;
+        if (turn.done) return finish_core(run);
+        if (turn.advanced) continue;
+        run.failure = deadlock({&run});
+        return false;
+    }
 }
 
 // Cores that do not talk to each other: any thread may take the next one.

@@ -44,12 +44,14 @@ struct Conversion {
     HostType type = HostType::Float32;
     DataFormat format = DataFormat::Float32;
     LayoutKind kind = LayoutKind::RowMajor;
-    std::vector<Loop> outer;
+    std::vector<std::int64_t> outer;  // element offsets of the outer dimensions' combinations
     std::vector<TileSpan> rows, columns;  // of Tile
     std::int64_t row_stride = 0;
     std::int64_t column_stride = 0;
     std::int64_t flat_size = 0;
-    std::vector<Loop> inner;  // of RowMajor: the dimensions of a page, neighbours merged where memory allows
+    // Of RowMajor: a page is `run` from each of the offsets `inner`; neighbouring dimensions share a run where they can.
+    Loop run{1, 1};
+    std::vector<std::int64_t> inner;
     std::uint32_t page_bytes = 0;
     std::uint32_t pages = 0;
 };
