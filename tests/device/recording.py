@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,15 +28,14 @@ def recorded() -> list[dict[str, str]]:
 
 
 def install() -> None:
-    """Record everything that `compile_prim_func` makes in this process from now on."""
-    import tt_jit.compile  # noqa: F401  (the package's attribute of that name is the function)
+    """Record every kernel that is compiled in this process from now on."""
+    from tt_jit import build
 
-    module: Any = sys.modules["tt_jit.compile"]
-    original = module.compile_prim_func
+    original = build._compile
 
     def recording(*args: Any, **kwargs: Any) -> Any:
-        artifact = original(*args, **kwargs)
-        record(artifact.files)
-        return artifact
+        compiled = original(*args, **kwargs)
+        record(compiled.artifact.files)
+        return compiled
 
-    module.compile_prim_func = recording
+    build._compile = recording
