@@ -59,7 +59,11 @@ bool page_holds_data(const CircularBuffer& buffer, std::uint32_t ring_page) {
 void reset_circular_buffers(CoreRun& run) {
     std::uint32_t total = 0;
     for (CircularBuffer& buffer : run.circular_buffers) buffer = CircularBuffer{};
-    for (const CircularBufferSpec& spec : run.program->circular_buffers) total += spec.pages;
+    run.circular_buffer_limit = 0;
+    for (const CircularBufferSpec& spec : run.program->circular_buffers) {
+        total += spec.pages;
+        run.circular_buffer_limit = std::max(run.circular_buffer_limit, spec.id + 1);
+    }
     run.flags.assign(total, 0);
     std::uint8_t* flags = run.flags.data();
     for (const CircularBufferSpec& spec : run.program->circular_buffers) {

@@ -68,7 +68,7 @@ void mark_pages_written(CircularBuffer& buffer, std::uint32_t l1, std::uint32_t 
 // Data arrives at [l1, l1 + size) of `run`: the pages must be reserved (or held by the consumer, who may rewrite them).
 void check_l1_target(CoreRun& run, std::uint32_t l1, std::uint32_t size, bool remote, std::uint32_t line) {
     std::uint32_t refused = kNoCircularBuffer;
-    for (std::uint32_t id = 0; id < kMaxCircularBuffers; ++id) {
+    for (std::uint32_t id = 0; id < run.circular_buffer_limit; ++id) {
         CircularBuffer& buffer = run.circular_buffers[id];
         if (!touches(buffer, l1, size)) continue;
         const bool produces = remote || buffer.producer == core->role;
@@ -107,7 +107,7 @@ void check_l1_source(std::uint32_t l1, std::uint32_t size, std::uint32_t line) {
         }
     }
     std::uint32_t refused = kNoCircularBuffer;
-    for (std::uint32_t id = 0; id < kMaxCircularBuffers; ++id) {
+    for (std::uint32_t id = 0; id < core->circular_buffer_limit; ++id) {
         const CircularBuffer& buffer = core->circular_buffers[id];
         if (!touches(buffer, l1, size)) continue;
         const bool visible =

@@ -78,6 +78,7 @@ struct Core {
     const std::uint32_t* common_args = nullptr;
     std::uint32_t num_args = 0;
     std::uint32_t num_common_args = 0;
+    std::uint32_t circular_buffer_limit = 0;  // the highest id in use, plus one
     CircularBuffer circular_buffers[kMaxCircularBuffers];
     Counters counters;
     ComputeState compute;
