@@ -3,11 +3,15 @@
 u(format) is the unit roundoff, half the distance between neighbouring numbers around 1:
     float32 2^-24, tf32 2^-11, float16 2^-11, bfloat16 2^-8, float8_e4m3fn 2^-4, float8_e5m2 2^-3.
 
-Matrix multiplication C = A B. Inputs are exact in their own format. A float32 input goes to the matrix unit as TF32, and the
-register file truncates instead of rounding, so each operand may be off by 2 u(tf32); products of bf16 and fp16 inputs are exact.
-Accumulation in float32 adds K terms, each addition off by at most u(float32), doubled for truncation. The sum is rounded once to
-the output format. With P = |A| |B| (the sum of absolute products, which bounds every partial sum):
-    |error| <= (2 * 2 u(source) + K * 2 u(float32)) * P + u(output) * |C| + (spacing of the output format near 0)
+Matrix multiplication C = A B. The matrix unit's source registers hold TF32 (10 bits after the point), and the multiplier uses
+10 of them from the left operand but 9 from the right one, at its highest fidelity; what exceeds that is cut off. Hence
+    source error   left    right
+    bfloat16       0       0          (7 bits)
+    float16        0       2^-10      (10 bits: the last is cut on the right)
+    float32        2^-10   2^-9       (23 bits)
+relative to the operand. Accumulation in float32 adds K terms, each addition off by at most u(float32), doubled for truncation.
+The sum is rounded once to the output format. With P = |A| |B| (the sum of absolute products, which bounds every partial sum):
+    |error| <= (source errors + K * 2 u(float32)) * P + u(output) * |C| + (spacing of the output format near 0)
 
 Element-wise expressions. float32 operations on the vector unit are float32 operations: u(float32) each, and the transcendental
 functions there are polynomial approximations whose documented accuracy in the default policy is a few units of the last place
@@ -44,16 +48,17 @@ def smallest(dtype: torch.dtype) -> float:
     return SUBNORMAL_SPACING.get(dtype, 2.0**-120)
 
 
-def source_error(dtype: torch.dtype) -> float:
-    """Relative error of an operand in the matrix unit's source registers."""
-    return 2 * TF32_ROUNDOFF if dtype == torch.float32 else 0.0
+def source_error(dtype: torch.dtype, *, right: bool = False) -> float:
+    """Relative error of an operand of the matrix unit."""
+    left_error, right_error = {torch.float16: (0.0, 2.0**-10), torch.float32: (2.0**-10, 2.0**-9)}.get(dtype, (0.0, 0.0))
+    return right_error if right else left_error
 
 
 def gemm_bound(a: torch.Tensor, b: torch.Tensor, output: torch.dtype, *, through: torch.dtype | None = None) -> torch.Tensor:
     """Error allowed for each element of ``a @ b``. ``through``: a format that an operand was rounded to on the way."""
     products = a.double().abs() @ b.double().abs()
     exact = (a.double() @ b.double()).abs()
-    relative = source_error(a.dtype) + source_error(b.dtype) + a.shape[-1] * 2 * unit(torch.float32)
+    relative = source_error(a.dtype) + source_error(b.dtype, right=True) + a.shape[-1] * 2 * unit(torch.float32)
     if through is not None:
         relative += unit(through)
     return relative * products + unit(output) * exact + smallest(output)
