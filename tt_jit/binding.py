@@ -13,6 +13,7 @@ import torch
 from .errors import ArgumentError
 from .signature import KernelSignature
 
+_Tensor = torch.Tensor
 _EMPTY = inspect.Parameter.empty
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 # Compile-time values that compare by value and cannot change: they may stand in a key as they are.
@@ -169,28 +170,40 @@ def register_atom(kind: type) -> None:
 
 
 def call_key(
-    args: tuple[Any, ...], kwargs: Mapping[str, Any], tensors: frozenset[int | str], scalars: frozenset[int | str]
+    args: tuple[Any, ...], kwargs: Mapping[str, Any], places: Sequence[bool], names: frozenset[str]
 ) -> tuple[Any, ...] | None:
     """The key of a warm call: what run-time arguments look like, and the values of compile-time ones.
 
-    `tensors` and `scalars` hold the positions and names of run-time parameters. None means that some argument must be
-    looked at more closely (a list, an object of the user's, a tensor among the compile-time arguments).
+    `places` says of each positional parameter whether it is a run-time one, `names` has the names of those. None means
+    that some argument must be looked at more closely (a list, an object of the user's, a tensor among the compile-time
+    arguments).
     """
-    parts: list[Any] = [len(args), *kwargs] if kwargs else []
-    for place, value in [*enumerate(args), *kwargs.items()] if kwargs else enumerate(args):
-        kind = type(value)
-        if kind is torch.Tensor or isinstance(value, torch.Tensor):
-            if place not in tensors:
-                return None
-            parts += (value.shape, value.stride(), value.dtype, value.is_cpu)
-        elif place in scalars:
-            parts.append(kind)
-        elif kind in _ATOMS:
-            parts += (kind, value)
-        elif kind is float:
-            parts += (kind, value.hex())
-        elif kind is tuple and all(type(item) in _ATOMS for item in value):
-            parts += (*map(type, value), value)
-        else:
+    parts: list[Any] = []
+    for value, runtime in zip(args, places, strict=False):
+        if not _add_to_key(parts, value, runtime):
             return None
-    return tuple(parts)
+    if kwargs:
+        for name, value in kwargs.items():
+            parts.append(name)
+            if not _add_to_key(parts, value, name in names):
+                return None
+    return tuple(parts) if len(args) <= len(places) else None
+
+
+def _add_to_key(parts: list[Any], value: Any, runtime: bool) -> bool:
+    kind = type(value)
+    if kind is _Tensor or isinstance(value, _Tensor):
+        if runtime:
+            parts += (value.shape, value.stride(), value.dtype, value.is_cpu)
+        return runtime
+    if runtime:
+        parts.append(kind)
+    elif kind in _ATOMS:
+        parts += (kind, value)
+    elif kind is float:
+        parts += (kind, value.hex())
+    elif kind is tuple and all([type(item) in _ATOMS for item in value]):
+        parts += (*map(type, value), value)
+    else:
+        return False
+    return True

@@ -73,8 +73,9 @@ class JitFunction:
         self._digest = ""
         self._generation = -1
         self._facts: FunctionFacts | None = None
-        self._tensors: frozenset[int | str] = frozenset()
-        self._scalars: frozenset[int | str] = frozenset()
+        # Which parameters are given at run time, by position and by name.
+        self._places: tuple[bool, ...] = tuple(False for _ in self._binder.names)
+        self._names: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"<tt_jit.jit {self._binder.describe()}>"
@@ -105,7 +106,7 @@ class JitFunction:
         watch = self._watch
         if watch is not None and self._generation == config.generation and watch.unchanged():
             try:
-                key = call_key(args, kwargs, self._tensors, self._scalars)
+                key = call_key(args, kwargs, self._places, self._names)
             except RuntimeError:
                 # A tensor without strides: the check of the arguments says which.
                 key = None
@@ -172,18 +173,12 @@ class JitFunction:
 
     def _remember_facts(self, facts: FunctionFacts) -> None:
         self._facts = facts
-        if facts.style == "lazy":
-            self._tensors = self._scalars = frozenset()
-            return
-        places: set[int | str] = set()
-        for index, name in enumerate(self._binder.names):
-            if name in facts.tensor_parameters:
-                places |= {index, name}
-        # A run-time parameter is a tensor or a scalar by what is passed: its type is in the key either way.
-        self._tensors = self._scalars = frozenset(places)
+        # In lazy style every argument is a compile-time one.
+        self._names = frozenset(facts.tensor_parameters if facts.style == "eager" else ())
+        self._places = tuple(name in self._names for name in self._binder.names)
 
     def _remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], answer: Callable[[Sequence[Any]], Any]) -> None:
-        key = call_key(args, kwargs, self._tensors, self._scalars)
+        key = call_key(args, kwargs, self._places, self._names)
         if key is None or self._watch is None:
             return
         if len(self._calls) >= _MAX_CALLS:

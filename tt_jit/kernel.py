@@ -16,7 +16,7 @@ from .binding import bind_arguments
 from .build import Compiled
 from .codegen.export import export_project
 from .errors import ArgumentError, UnsupportedError
-from .signature import CheckedCall, KernelSignature, Parameter, argument_key, check_arguments, check_scalar
+from .signature import CheckedCall, KernelSignature, OutputSpec, Parameter, argument_key, check_arguments, check_scalar
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -302,7 +302,8 @@ def _make_launcher(signature: KernelSignature, checked: CheckedCall, launch: Cal
     tensors = _picker([place for place, kind in zip(order, kinds, strict=True) if kind != "scalar"])
     scalars = _picker([place for place, kind in zip(order, kinds, strict=True) if kind == "scalar"])
     ranged = [(place, parameter) for place, parameter in enumerate(inputs) if parameter.kind == "scalar"]
-    outputs, device, empty, name = checked.outputs, checked.device, torch.empty, signature.name
+    prototypes = [_prototype(output, checked.device) for output in checked.outputs]
+    empty, name = torch.empty_like, signature.name
 
     def launch_in_place(values: Sequence[Any]) -> None:
         for place, parameter in ranged:
@@ -312,12 +313,20 @@ def _make_launcher(signature: KernelSignature, checked: CheckedCall, launch: Cal
     def launch_and_return(values: Sequence[Any]) -> Any:
         for place, parameter in ranged:
             check_scalar(name, parameter, values[place])
-        made = [empty(output.shape, dtype=output.dtype, device=device) for output in outputs]
+        made = [empty(prototype) for prototype in prototypes]
         pool = (*values, *made)
         launch(tensors(pool), scalars(pool))
         return made if len(made) > 1 else made[0]
 
-    return launch_and_return if outputs else launch_in_place
+    return launch_and_return if prototypes else launch_in_place
+
+
+def _prototype(output: OutputSpec, device: torch.device) -> torch.Tensor:
+    """A tensor without memory of its own; `torch.empty_like` of it is the fastest way to allocate an output."""
+    prototype = torch.empty((1,) * len(output.shape), dtype=output.dtype, device=device).expand(output.shape)
+    if torch.empty_like(prototype).is_contiguous():
+        return prototype
+    return torch.empty(output.shape, dtype=output.dtype, device=device)
 
 
 def _picker(places: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

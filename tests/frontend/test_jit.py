@@ -284,3 +284,33 @@ def test_list_arguments_are_taken_by_content(device: FakeDevice) -> None:
     assert f([8, 16]) is first
     shape[0] = 32
     assert f(shape).parameters[0].shape[0].constant == 32
+
+
+def test_warm_calls_take_the_short_path(device: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = torch.zeros(64, 32), torch.zeros(64, 32)
+    eager = tt.jit(kernels.eager_add, device=device)
+    in_place = tt.jit(kernels.eager_in_place, device=device)
+    lazy = tt.jit(kernels.lazy_copy, out_idx=-1, device=device)
+    calls = (
+        lambda: eager(a, b),
+        lambda: eager(a, B=b, block=32),
+        lambda: eager(B=b, A=a),
+        lambda: eager(b, a),
+        lambda: in_place(a[0], 1.5, 3),
+        lambda: in_place(a[0], count=4, value=2.5),
+        lambda: lazy(64, 32),
+        lambda: lazy(64, N=32, dtype="float16"),
+        lambda: lazy(64, 32)(a),
+    )
+    for call in calls:
+        call()
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a warm call took the long way")
+
+    for function in (eager, in_place, lazy):
+        monkeypatch.setattr(function, "_first_call", refuse)
+    monkeypatch.setattr("tt_jit.kernel.check_arguments", refuse)
+    for call in calls:
+        call()
+    assert device.launches[-2][2] == [2.5, 4]
