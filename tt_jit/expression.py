@@ -77,7 +77,8 @@ class Expression:
 
     def to_cpp(self, prefix: str = "") -> str:
         """C++ text over int64_t variables or members: every name gets `prefix` in front."""
-        return _render(self.node, "/", lambda name: prefix + name, lambda function: f"std::{function}<int64_t>({{", "})")
+        opening = "std::{}<int64_t>({{".format
+        return _render(self.node, "/", lambda name: prefix + name, opening, "})")
 
     def to_json(self) -> int | str:
         constant = self.constant
