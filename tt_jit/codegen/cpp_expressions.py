@@ -61,6 +61,8 @@ class ExpressionPrinter:
         kind = type(expr).__name__
         if isinstance(expr, tir.Var):
             return self.name_of(expr), _ATOM
+        if isinstance(expr, tir.BufferLoad) and expr.buffer.scope() == "local.var":
+            return self.name_of(expr.buffer.data), _ATOM
         if isinstance(expr, tir.IntImm):
             return self.integer(expr), _ATOM if expr.value >= 0 else _UNARY
         if kind in ("FloorDiv", "FloorMod") and self.may_be_negative(expr.a):

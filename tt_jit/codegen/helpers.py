@@ -57,7 +57,57 @@ inline int32_t floor_mod(int32_t a, int32_t b) {
 }
 """
 
+READ_SCALAR = """\
+// Fetches one integer of a row-major tensor: the 64 bytes around it go to a scratch page in L1.
+template <typename Tensor>
+inline uint32_t read_scalar(
+    const Tensor& tensor, uint32_t page, uint32_t element, uint32_t bytes, uint32_t scratch_cb) {
+    cb_reserve_back(scratch_cb, 1);
+    const uint32_t scratch = (get_write_ptr(scratch_cb) + 63) & ~63u;
+    const uint32_t offset = element * bytes;
+    noc_async_read(tensor.get_noc_addr(page, offset & ~63u), scratch, 64);
+    noc_async_read_barrier();
+    const uint32_t word = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(scratch)[(offset % 64) / 4];
+    const uint32_t shift = (offset % 4) * 8;
+    return bytes == 4 ? word : (word >> shift) & ((1u << (bytes * 8)) - 1);
+}
+"""
+
+SEND_SCALAR = """\
+// Hands a value to another kernel of this core.
+inline void send_scalar(uint32_t mailbox_cb, uint32_t value) {
+    cb_reserve_back(mailbox_cb, 1);
+    reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_write_ptr(mailbox_cb))[0] = value;
+    cb_push_back(mailbox_cb, 1);
+}
+"""
+
+RECEIVE_SCALAR_COMPUTE = """\
+// Takes a value that the reader sent.
+inline uint32_t receive_scalar(uint32_t mailbox_cb) {
+    cb_wait_front(mailbox_cb, 1);
+    const uint32_t value = read_tile_value(mailbox_cb, 0, 0);
+    cb_pop_front(mailbox_cb, 1);
+    return value;
+}
+"""
+
+RECEIVE_SCALAR_WRITER = """\
+// Takes a value that the reader sent.
+inline uint32_t receive_scalar(uint32_t mailbox_cb) {
+    cb_wait_front(mailbox_cb, 1);
+    const uint32_t value = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_read_ptr(mailbox_cb))[0];
+    cb_pop_front(mailbox_cb, 1);
+    return value;
+}
+"""
+
 HELPERS = {
+    "read_scalar": READ_SCALAR,
+    "send_scalar": SEND_SCALAR,
+    "receive_scalar": "",
+    "receive_scalar_compute": RECEIVE_SCALAR_COMPUTE,
+    "receive_scalar_writer": RECEIVE_SCALAR_WRITER,
     "float_bits": FLOAT_BITS,
     "floor_div": FLOOR_DIV,
     "floor_mod": FLOOR_MOD,

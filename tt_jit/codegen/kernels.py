@@ -20,6 +20,7 @@ from ..intrinsics import INTRINSICS
 from ..lower.accesses import COMPUTE
 from ..lower.memory_space_lower_tt import circular_buffers
 from ..lower.ops import device_name, is_device_call
+from ..lower.tensor_layout import layout_attribute
 from .cpp_expressions import ExpressionPrinter, has_negative
 from .helpers import HELPERS, helper_text
 
@@ -118,7 +119,9 @@ class _KernelPrinter:
         for name in tensors:
             page = global_format(next(b.dtype for b in self.tensors.values() if b.name == name)).tile_bytes
             lines.append(f"constexpr auto {name}_args = TensorAccessorArgs<{offset}>();")
-            lines.append(f"const auto {name} = TensorAccessor({name}_args, {name}_address, {page});")
+            row_major = str(self.func.attrs[layout_attribute(name)]["kind"]) == "row_major"
+            size = "" if row_major else f", {page}"
+            lines.append(f"const auto {name} = TensorAccessor({name}_args, {name}_address{size});")
             offset = f"{name}_args.next_compile_time_args_offset()"
         if lines:
             self.headers.add("api/tensor/tensor_accessor.h")
@@ -194,6 +197,10 @@ class _KernelPrinter:
             self.line(f"const {'uint32_t' if is_address else self.integer} {self.declare(stmt.var)} = {value};")
         elif isinstance(stmt, tir.Evaluate):
             self.line(f"{self.printer.text(stmt.value)};")
+        elif isinstance(stmt, tir.AllocBuffer):
+            self.line(f"{self.integer} {self.declare(stmt.buffer.data)} = 0;")
+        elif isinstance(stmt, tir.BufferStore):
+            self.line(f"{self.name(stmt.buffer.data)} = {self.printer.text(stmt.value)};")
         else:
             raise InternalError(f"no C++ form for a {type(stmt).__name__} statement")
 
@@ -251,6 +258,11 @@ class _KernelPrinter:
 
     def helper_call(self, name: str, call: tir.Call) -> str:
         self.helpers.add(name)
+        self.headers.add("api/compute/cb_api.h" if self.role == COMPUTE else "api/dataflow/dataflow_api.h")
+        if name == "receive_scalar":
+            suffix = "compute" if self.role == COMPUTE else "writer"
+            self.helpers.add(f"receive_scalar_{suffix}")
+            self.helpers.discard(name)
         if name == "fill_index_tile":
             ring = self.printer.text(call.args[0])
             return f"fill_index_tile(get_write_ptr({ring}), {'true' if str(call.args[1].value) == 'row' else 'false'})"

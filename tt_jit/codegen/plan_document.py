@@ -75,6 +75,9 @@ def _tensors(func: tir.PrimFunc, access: Mapping[str, str]) -> list[dict[str, ob
 def _layout(func: tir.PrimFunc, buffer: tir.Buffer) -> dict[str, object]:
     if layout_attribute(buffer.name) not in func.attrs:
         return {"kind": "row_major", "page_dims": min(1, len(buffer.shape))}
+    attribute = func.attrs[layout_attribute(buffer.name)]
+    if str(attribute["kind"]) == "row_major":
+        return {"kind": "row_major", "page_dims": int(attribute["page_dims"])}
     document = tensor_layout(func, buffer).to_attribute()
     return {key: None if value == -1 else value for key, value in document.items()}
 
@@ -85,6 +88,8 @@ def _tensor_access(functions: Mapping[str, tir.PrimFunc]) -> dict[str, str]:
     writes: set[str] = set()
 
     def visit(node: object) -> None:
+        if is_device_call(node) and device_name(node) == "read_scalar":
+            reads.add(node.args[0].name)
         if is_device_call(node) and device_name(node) in ("noc_async_read_page", "noc_async_write_page"):
             (reads if device_name(node) == "noc_async_read_page" else writes).add(node.args[1].name)
 

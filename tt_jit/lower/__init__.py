@@ -21,6 +21,7 @@ from .insert_inits import insert_inits
 from .materialize_index_tiles import materialize_index_tiles
 from .memory_space_lower_tt import memory_space_lower_tt
 from .normalize_tile_program import normalize_tile_program
+from .read_scalars import read_scalars
 from .split_roles import split_roles
 from .stage_global_accesses import stage_global_accesses
 from .tensorize_tt import tensorize_tt
@@ -33,6 +34,7 @@ PIPELINE = (
     function_pass(apply_tt_defaults),
     # The tile program: one form for every construct, all data on chip.
     function_pass(normalize_tile_program),
+    function_pass(read_scalars),
     function_pass(check_supported),
     function_pass(stage_global_accesses),
     function_pass(transpose_operands),

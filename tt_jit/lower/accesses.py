@@ -17,6 +17,7 @@ from .tile_ir import (
     TileStatement,
     TileTranspose,
     is_const_int,
+    is_scalar_variable,
     loads_in,
 )
 
@@ -77,7 +78,7 @@ def _compute(reads: tuple[tir.Buffer, ...], destination: Region, whole: bool) ->
 
 def _elementwise(record: Elementwise) -> Accesses:
     store = record.store
-    reads = tuple(load.buffer for load in loads_in(store.value))
+    reads = tuple(load.buffer for load in loads_in(store.value) if not is_scalar_variable(load.buffer))
     extents = dict(zip(record.loop_vars, record.extents, strict=True))
     whole = all(
         (isinstance(index, tir.Var) and index in extents and is_const_int(size, extents[index]))

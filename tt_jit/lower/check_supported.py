@@ -17,7 +17,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
-from .tile_ir import leaves, parse, tile_operator_name
+from .tile_ir import is_scalar_variable, leaves, parse, tile_operator_name
 
 _GPU_WORDS = (
     "ptx",
@@ -42,7 +42,7 @@ def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFun
     for stmt in leaves(func.body):
         if isinstance(stmt, tir.AllocBuffer):
             _check_buffer(stmt)
-        elif isinstance(stmt, tir.Bind):
+        elif isinstance(stmt, tir.Bind) or (isinstance(stmt, tir.BufferStore) and is_scalar_variable(stmt.buffer)):
             continue
         elif parse(stmt) is None and not _is_hint(stmt):
             raise _refusal(stmt)

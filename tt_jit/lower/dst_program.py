@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tvm import tirx as tir
 
 # How a value covers the output tile: all lanes, one column (to be broadcast along the row), one row, element [0, 0],
-or the # same constant in every lane (which goes with any other shape).
+# or the same constant in every lane (which goes with any other shape).
 FULL, COLUMN, ROW, SCALAR, UNIFORM = "full", "col", "row", "scalar", "uniform"
 FLOAT, INT = "Float32", "Int32"
 

@@ -25,6 +25,7 @@ from tvm import tirx as tir
 from ..errors import TilingError, UnsupportedError
 from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
+from .ops import is_scalar_read
 from .ranges import leaves_with_ranges
 from .tensor_layout import ATTRIBUTE_PREFIX, TensorLayout, layout_attribute
 from .tile_ir import PrimExpr, Region, TileCopy, is_const_int, parse
@@ -65,7 +66,10 @@ def infer_default_tt_shard(func: tir.PrimFunc, context: LoweringContext) -> tir.
         raise UnsupportedError(f"tt_layout_type {layout_type!r} is unknown", hint="use 'dram_interleaved'")
     layouts = layouts_of(func)
     tensors: dict[str, _Accesses] = {}
+    scalar_reads: dict[str, tir.Stmt] = {}
     for stmt, analyzer in leaves_with_ranges(func):
+        if is_scalar_read(stmt):
+            scalar_reads.setdefault(stmt.value.args[0].buffer.name, stmt)
         record = parse(stmt)
         if not isinstance(record, TileCopy):
             continue
@@ -77,6 +81,14 @@ def infer_default_tt_shard(func: tir.PrimFunc, context: LoweringContext) -> tir.
         layout = _choose(accesses)
         func = func.with_attr(layout_attribute(name), layout.to_attribute())
         func = func.with_attr(f"{ATTRIBUTE_PREFIX}{name}_needs_padding", _needs_padding(accesses.buffer, layout))
+    for name, stmt in scalar_reads.items():
+        if name in tensors:
+            raise UnsupportedError(
+                f"the tensor {name} is both copied in tiles and read element by element",
+                hint="pass it twice, once for each use",
+                at=stmt,
+            )
+        func = func.with_attr(layout_attribute(name), {"kind": "row_major", "page_dims": 1})
     return func
 
 

@@ -25,16 +25,27 @@ from tvm import tirx as tir
 from ..errors import UnsupportedError
 from ..target import TILE_ELEMENTS
 from .base import LoweringContext
-from .tile_ir import Elementwise, Region, TileCopy, TileGemm, TileReduce, is_const_int, leaves, loads_in, parse
+from .tile_ir import (
+    Elementwise,
+    Region,
+    TileCopy,
+    TileGemm,
+    TileReduce,
+    is_const_int,
+    is_scalar_variable,
+    leaves,
+    loads_in,
+    parse,
+)
 from .tile_layout import TileLayout, with_layouts
 
-ON_CHIP_SCOPES = ("shared", "shared.dyn", "local.fragment", "local")
+ON_CHIP_SCOPES = ("shared", "shared.dyn", "local.fragment", "local", "local.var")
 
 
 def infer_tile_layout(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Attach ``tt_tile_layouts``."""
     buffers = [leaf.buffer for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)]
-    on_chip = {buffer.name: buffer for buffer in buffers if buffer.scope() in ON_CHIP_SCOPES}
+    on_chip = {b.name: b for b in buffers if b.scope() in ON_CHIP_SCOPES and not is_scalar_variable(b)}
     kinds = _Kinds(rank_one={n: _extents(b)[0] for n, b in on_chip.items() if len(b.shape) == 1})
     gemm_order = _GemmOrder()
     for stmt in leaves(func.body):

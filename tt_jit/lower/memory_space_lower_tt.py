@@ -25,13 +25,16 @@ from tvm import tirx as tir
 
 from ..data_format import FORMATS
 from ..errors import L1OverflowError
-from .accesses import COMPUTE, READER
+from .accesses import COMPUTE, READER, WRITER
 from .assign_roles import BufferRoles, buffer_formats, buffer_roles
 from .base import LoweringContext
+from .ops import is_scalar_read
 from .tile_ir import TileCopy, TileGemm, leaves, parse
 from .tile_layout import layouts_of
 
 CIRCULAR_BUFFERS_ATTRIBUTE = "tt_circular_buffers"
+SCALAR_SCRATCH = "scalar_scratch"
+SCALAR_PAGE_BYTES = 128
 _STREAM_DEPTH = 2
 
 
@@ -99,9 +102,36 @@ def memory_space_lower_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.P
                 consumer=roles[name].consumer,
             )
         )
+    buffers += _mailboxes(func, len(buffers))
     buffers = _fit(buffers, context)
     func = func.with_attr(CIRCULAR_BUFFERS_ATTRIBUTE, [vars(buffer) for buffer in buffers])
     return func.with_attr("tt_num_cbs", len(buffers))
+
+
+def _mailboxes(func: tir.PrimFunc, first_id: int) -> list[CircularBuffer]:
+    """Rings that carry scalars from the reader to compute and writer, and the reader's scratch page."""
+    if not any(is_scalar_read(stmt) for stmt in leaves(func.body)):
+        return []
+    ends = ((SCALAR_SCRATCH, READER), (mailbox_name(COMPUTE), COMPUTE), (mailbox_name(WRITER), WRITER))
+    return [
+        CircularBuffer(
+            name=name,
+            id=first_id + number,
+            format="UInt32",
+            page_size=SCALAR_PAGE_BYTES,
+            tiles=1,
+            pages=_STREAM_DEPTH,
+            unpack_to_dest_fp32=False,
+            producer=READER,
+            consumer=consumer,
+        )
+        for number, (name, consumer) in enumerate(ends)
+    ]
+
+
+def mailbox_name(role: str) -> str:
+    """The ring that carries scalars from the reader to ``role``."""
+    return f"scalar_to_{role}"
 
 
 def _order(roles: BufferRoles) -> int:

@@ -55,6 +55,11 @@ def is_device_call(node: object) -> bool:
     return isinstance(node, tir.Call) and isinstance(node.op, tvm.ir.Op) and node.op.name.startswith(PREFIX)
 
 
+def is_scalar_read(stmt: tir.Stmt) -> bool:
+    """Whether ``stmt`` binds a value that the reader fetches from a tensor (``tt.read_scalar``)."""
+    return isinstance(stmt, tir.Bind) and is_device_call(stmt.value) and device_name(stmt.value) == "read_scalar"
+
+
 def device_name(node: tir.Call) -> str:
     """``cb_wait_front`` for a call of ``tt.cb_wait_front``."""
     return node.op.name[len(PREFIX) :]

@@ -18,15 +18,17 @@ After::
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import tvm
 from tvm import tirx as tir
 
 from .accesses import COMPUTE, READER, ROLES, WRITER
 from .base import LoweringContext
 from .grid_to_persistent_tt import WORK_COUNT, WORK_START
-from .memory_space_lower_tt import CircularBuffer, circular_buffers
-from .ops import device_name, do, is_device_call
-from .tile_ir import sequence, statements_of, with_body, with_span_of
+from .memory_space_lower_tt import SCALAR_SCRATCH, CircularBuffer, circular_buffers, mailbox_name
+from .ops import call, device_name, do, is_device_call, is_scalar_read
+from .tile_ir import is_scalar_variable, leaves, sequence, statements_of, with_body, with_span_of
 
 _PRODUCER_CALLS = ("cb_reserve_back", "cb_push_back", "get_write_ptr")
 _CONSUMER_CALLS = ("cb_wait_front", "cb_pop_front", "get_read_ptr")
@@ -46,18 +48,30 @@ def split_roles(module: tvm.IRModule, context: LoweringContext) -> tvm.IRModule:
     functions = {}
     for name, func in module.functions.items():
         symbol = str(func.attrs["global_symbol"]) if "global_symbol" in func.attrs else name.name_hint
+        bodies = _role_bodies(func)
         for role in ROLES:
-            kernel = _role_function(func, role)
+            kernel = _role_function(func, role, bodies[role])
             if kernel is not None:
                 functions[f"{symbol}_{role}"] = kernel.with_attr("global_symbol", f"{symbol}_{role}")
     return tvm.IRModule(functions)
 
 
-def _role_function(func: tir.PrimFunc, role: str) -> tir.PrimFunc | None:
-    rings = circular_buffers(func)
-    parts = [p for p in statements_of(func.body) if not isinstance(p, tir.AllocBuffer)]
-    kept = _keep(parts, role, rings)
-    if not kept:
+def _role_bodies(func: tir.PrimFunc) -> dict[str, list[tir.Stmt]]:
+    """The statements of every role; the reader sends a scalar to exactly the roles that use it."""
+    parts = [p for p in statements_of(func.body) if not _is_tile_allocation(p)]
+    splitters = {role: _Splitter(role=role, rings=circular_buffers(func)) for role in (COMPUTE, WRITER)}
+    bodies = {role: splitter.body(parts) for role, splitter in splitters.items()}
+    receivers = {role: splitter.received for role, splitter in splitters.items()}
+    reader = _Splitter(role=READER, rings=circular_buffers(func), receivers=receivers)
+    return {READER: reader.body(parts), **bodies}
+
+
+def _is_tile_allocation(stmt: tir.Stmt) -> bool:
+    return isinstance(stmt, tir.AllocBuffer) and not is_scalar_variable(stmt.buffer)
+
+
+def _role_function(func: tir.PrimFunc, role: str, kept: list[tir.Stmt]) -> tir.PrimFunc | None:
+    if not any(not isinstance(stmt, tir.AllocBuffer) for stmt in kept):
         return None
     if role == WRITER:
         kept.append(do("noc_async_write_barrier"))
@@ -82,50 +96,118 @@ def _role_function(func: tir.PrimFunc, role: str) -> tir.PrimFunc | None:
     )
 
 
-def _keep(statements: list[tir.Stmt], role: str, rings: dict[str, CircularBuffer]) -> list[tir.Stmt]:
-    """The statements of ``role``; control flow without any is dropped, and so are Binds that nothing uses."""
-    kept: list[tir.Stmt] = []
-    for stmt in statements:
+@dataclass(kw_only=True)
+class _Splitter:
+    """Keeps the statements of one role; control flow without any is dropped, and so are values that nothing uses."""
+
+    role: str
+    rings: dict[str, CircularBuffer]
+    receivers: dict[str, set[str]] = field(default_factory=dict)
+    received: set[str] = field(default_factory=set)
+
+    def body(self, statements: list[tir.Stmt]) -> list[tir.Stmt]:
+        """The role's statements; repeated, because dropping a store can make another value unused."""
+        kept = self.keep(statements, frozenset())
+        while True:
+            live = frozenset(v.name for stmt in kept for v in _loaded_variables(stmt))
+            again = self.keep(statements, live)
+            if len(_leaf_list(again)) == len(_leaf_list(kept)) and self.stable(kept, again):
+                self.received = {s.var.name for s in _leaf_list(again) if _is_receive(s)}
+                return again
+            kept = again
+
+    @staticmethod
+    def stable(one: list[tir.Stmt], other: list[tir.Stmt]) -> bool:
+        return bool(tvm.ir.structural_equal(sequence(one), sequence(other), map_free_vars=True))
+
+    def keep(self, statements: list[tir.Stmt], live: frozenset[str]) -> list[tir.Stmt]:
+        """The statements of the role; ``live`` are the integer variables that it reads."""
+        kept: list[tir.Stmt] = []
+        for stmt in statements:
+            kept += self.keep_one(stmt, live)
+        return _without_unused_binds(kept)
+
+    def keep_one(self, stmt: tir.Stmt, live: frozenset[str]) -> list[tir.Stmt]:
         if isinstance(stmt, (tir.For, tir.While)):
-            body = _keep(statements_of(stmt.body), role, rings)
-            if body:
-                loop = sequence(body)
-                rebuilt = with_body(stmt, loop) if isinstance(stmt, tir.For) else tir.While(stmt.condition, loop)
-                kept.append(with_span_of(rebuilt, stmt))
-        elif isinstance(stmt, tir.IfThenElse):
-            kept += _keep_branch(stmt, role, rings)
-        elif isinstance(stmt, tir.Bind):
-            if not is_device_call(stmt.value) or _role_of(stmt.value, rings) == role:
-                kept.append(stmt)
-        elif isinstance(stmt, tir.Evaluate) and is_device_call(stmt.value):
-            if _role_of(stmt.value, rings) == role:
-                kept.append(stmt)
-        else:
-            kept.append(stmt)
-    return _without_unused_binds(kept)
+            body = self.keep(statements_of(stmt.body), live)
+            if not body:
+                return []
+            loop = sequence(body)
+            rebuilt = with_body(stmt, loop) if isinstance(stmt, tir.For) else tir.While(stmt.condition, loop)
+            return [with_span_of(rebuilt, stmt)]
+        if isinstance(stmt, tir.IfThenElse):
+            return self.keep_branch(stmt, live)
+        if is_scalar_read(stmt):
+            return self.scalar(stmt)
+        if isinstance(stmt, tir.Bind):
+            mine = not is_device_call(stmt.value) or _role_of(stmt.value, self.rings) == self.role
+            return [stmt] if mine else []
+        if isinstance(stmt, tir.Evaluate) and is_device_call(stmt.value):
+            return [stmt] if _role_of(stmt.value, self.rings) == self.role else []
+        if isinstance(stmt, (tir.BufferStore, tir.AllocBuffer)):
+            return [stmt] if stmt.buffer.name in live else []
+        return [stmt]
+
+    def keep_branch(self, stmt: tir.IfThenElse, live: frozenset[str]) -> list[tir.Stmt]:
+        then = self.keep(statements_of(stmt.then_case), live)
+        other = self.keep(statements_of(stmt.else_case), live) if stmt.else_case is not None else []
+        if not then and not other:
+            return []
+        if not then:
+            return [with_span_of(tir.IfThenElse(tir.Not(stmt.condition), sequence(other), None), stmt)]
+        branch = tir.IfThenElse(stmt.condition, sequence(then), sequence(other) if other else None)
+        return [with_span_of(branch, stmt)]
+
+    def scalar(self, stmt: tir.Bind) -> list[tir.Stmt]:
+        """The reader fetches the value and sends it on; the others receive it."""
+        if self.role != READER:
+            received = call("receive_scalar", self.mailbox(self.role), dtype="int32")
+            return [with_span_of(tir.Bind(stmt.var, received), stmt)]
+        scratch = tir.Var(SCALAR_SCRATCH, "handle")
+        fetched = call("read_scalar", *stmt.value.args, scratch, dtype="int32")
+        sends = [
+            do("send_scalar", self.mailbox(role), stmt.var)
+            for role, names in self.receivers.items()
+            if stmt.var.name in names
+        ]
+        return [with_span_of(part, stmt) for part in (tir.Bind(stmt.var, fetched), *sends)]
+
+    @staticmethod
+    def mailbox(role: str) -> tir.Var:
+        return tir.Var(mailbox_name(role), "handle")
 
 
-def _keep_branch(stmt: tir.IfThenElse, role: str, rings: dict[str, CircularBuffer]) -> list[tir.Stmt]:
-    then = _keep(statements_of(stmt.then_case), role, rings)
-    other = _keep(statements_of(stmt.else_case), role, rings) if stmt.else_case is not None else []
-    if not then and not other:
-        return []
-    if not then:
-        return [with_span_of(tir.IfThenElse(tir.Not(stmt.condition), sequence(other), None), stmt)]
-    return [with_span_of(tir.IfThenElse(stmt.condition, sequence(then), sequence(other) if other else None), stmt)]
+def _is_receive(stmt: tir.Stmt) -> bool:
+    return isinstance(stmt, tir.Bind) and is_device_call(stmt.value) and device_name(stmt.value) == "receive_scalar"
 
 
-def _role_of(call: tir.Call, rings: dict[str, CircularBuffer]) -> str:
-    name = device_name(call)
+def _leaf_list(statements: list[tir.Stmt]) -> list[tir.Stmt]:
+    return [leaf for stmt in statements for leaf in leaves(stmt)]
+
+
+def _loaded_variables(stmt: tir.Stmt) -> list[tir.Buffer]:
+    """Integer variables that ``stmt`` reads."""
+    found: list[tir.Buffer] = []
+
+    def visit(node: object) -> None:
+        if isinstance(node, tir.BufferLoad) and is_scalar_variable(node.buffer):
+            found.append(node.buffer)
+
+    tir.stmt_functor.post_order_visit(stmt, visit)
+    return found
+
+
+def _role_of(device_call: tir.Call, rings: dict[str, CircularBuffer]) -> str:
+    name = device_name(device_call)
     if name in _PRODUCER_CALLS:
-        return rings[call.args[0].name].producer
+        return rings[device_call.args[0].name].producer
     if name in _CONSUMER_CALLS:
-        return rings[call.args[0].name].consumer
+        return rings[device_call.args[0].name].consumer
     return _ROLE_OF_CALL.get(name, COMPUTE)
 
 
 def _without_unused_binds(statements: list[tir.Stmt]) -> list[tir.Stmt]:
-    if all(isinstance(stmt, tir.Bind) for stmt in statements):
+    if all(isinstance(stmt, tir.Bind) and not is_device_call(stmt.value) for stmt in statements):
         return []
     kept: list[tir.Stmt] = []
     used: list[tir.Var] = []

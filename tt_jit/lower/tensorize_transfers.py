@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import tvm
 from tvm import tirx as tir
 
+from ..data_format import global_format
 from .infer_default_tt_shard import pair_dims
 from .ops import call, do
 from .tensor_layout import TensorLayout
@@ -122,3 +123,14 @@ def _block(tensor: Region, chip: Region, layout: TileLayout, tensor_layout: Tens
         return condition
 
     return _Block(page=page, inside=inside)
+
+
+def fetch_scalar(load: tir.BufferLoad) -> tir.Call:
+    """``tt.read_scalar(tensor, page, element, bytes)`` of one element of a row-major tensor; outside it reads 0."""
+    shape, indices = list(load.buffer.shape), list(load.indices)
+    page: tir.PrimExpr = tir.IntImm("int32", 0)
+    for index, extent in zip(indices[:-1], shape[:-1], strict=True):
+        page = page * extent + index
+    bytes_ = global_format(str(load.buffer.dtype)).element_bytes
+    simplify = tvm.arith.Analyzer().simplify
+    return call("read_scalar", load.buffer, simplify(page), simplify(indices[-1]), bytes_, dtype="int32")

@@ -28,13 +28,13 @@ from ..errors import InternalError
 from .base import LoweringContext
 from .insert_cb_protocol import IN_PLACE
 from .memory_space_lower_tt import circular_buffers
-from .ops import do
+from .ops import do, is_scalar_read
 from .ranges import analyzer_for, bind_loop, bind_value
 from .tensor_layout import tensor_layout
 from .tensorize_matmul import tensorize_gemm, tensorize_transpose
 from .tensorize_reduce import tensorize_reduce
 from .tensorize_tile_maps import TileScope, copy_as_elementwise, tensorize_elementwise
-from .tensorize_transfers import tensorize_transfer
+from .tensorize_transfers import fetch_scalar, tensorize_transfer
 from .tile_ir import (
     Elementwise,
     TileCopy,
@@ -91,6 +91,8 @@ class _Tensorizer:
         return with_span_of(simplified, loop)
 
     def leaf(self, stmt: tir.Stmt, *, in_place: bool) -> tir.Stmt:
+        if is_scalar_read(stmt):
+            return with_span_of(tir.Bind(stmt.var, fetch_scalar(stmt.value.args[0])), stmt)
         if isinstance(stmt, tir.Bind):
             bind_value(self.analyzer, stmt)
         record = parse(stmt)

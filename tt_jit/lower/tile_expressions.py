@@ -18,7 +18,7 @@ from tvm import tirx as tir
 from ..errors import UnsupportedError
 from .dst_program import COLUMN, FLOAT, FULL, INT, ROW, SCALAR, UNIFORM, Node
 from .ops import call
-from .tile_ir import loads_in
+from .tile_ir import is_scalar_variable, loads_in
 
 _LOG2_SCALE = 1.0 / math.log(2.0)
 _LOG10_SCALE = 1.0 / math.log(10.0)
@@ -192,10 +192,12 @@ class ExpressionBuilder:
         if isinstance(expr, (tir.IntImm, tir.FloatImm)):
             return Uniform(constant=expr.value)
         if isinstance(expr, tir.BufferLoad):
-            return self.load(expr)
+            return Uniform(expression=expr) if is_scalar_variable(expr.buffer) else self.load(expr)
         if isinstance(expr, tir.Cast):
             return self.cast(expr)
-        if not loads_in(expr) and not expr.dtype.startswith(("float", "bfloat")):
+        if all(is_scalar_variable(load.buffer) for load in loads_in(expr)) and not expr.dtype.startswith(
+            ("float", "bfloat")
+        ):
             return Uniform(expression=self.on_walk(expr))
         if isinstance(expr, tir.Var):
             return Uniform(expression=expr)

@@ -110,6 +110,16 @@ class TileIndexFill:
 TileStatement = TileIndexFill | TileCopy | TileFill | TileGemm | TileReduce | TileTranspose | Elementwise
 
 
+def is_integer(buffer: tir.Buffer) -> bool:
+    """Whether the buffer holds integers or booleans."""
+    return str(buffer.dtype).startswith(("int", "uint", "bool"))
+
+
+def is_scalar_variable(buffer: tir.Buffer) -> bool:
+    """Whether ``buffer`` is an integer ``T.alloc_var``: a variable of all three kernels."""
+    return buffer.scope() == "local.var" and is_integer(buffer)
+
+
 def is_const_int(expr: object, value: int) -> bool:
     """Whether ``expr`` is the integer constant ``value``."""
     return isinstance(expr, tir.IntImm) and int(expr.value) == value
@@ -136,6 +146,8 @@ def parse(stmt: tir.Stmt) -> TileStatement | None:
     """The record of a tile statement, or None when ``stmt`` is not one."""
     if isinstance(stmt, tir.For) and stmt.kind == tir.ForKind.PARALLEL:
         return _parse_parallel(stmt)
+    if isinstance(stmt, tir.BufferStore) and not is_scalar_variable(stmt.buffer):
+        return Elementwise(loop_vars=(), extents=(), store=stmt)
     name = tile_operator_name(stmt)
     if name is None:
         return None
