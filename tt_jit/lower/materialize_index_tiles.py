@@ -51,12 +51,13 @@ class _Rewriter:
             return None
         store = record.store
         axes = axes_of(store.buffer, self.layouts[store.buffer.name], list(store.indices), record.loop_vars)
+        valued = _without_indices(store.value)
         value = _replace_vars(
             store.value,
             {
                 var: self.index_value(var, axes.row, axes.col, axes.flat)
                 for var in (axes.row, axes.col, axes.flat)
-                if var is not None
+                if var is not None and uses_var(valued, [var])
             },
         )
         return parallel(record.loop_vars, record.extents, tir.BufferStore(store.buffer, value, list(store.indices)))

@@ -32,6 +32,7 @@ from .tile_ir import (
     parse,
     replace_loads,
     rewrite,
+    same_load,
     sequence,
     transpose,
     whole,
@@ -85,6 +86,8 @@ class _Transposer:
         replacements: list[tuple[tir.BufferLoad, tir.BufferLoad]] = []
         for load in loads_in(store.value):
             if len(load.indices) != 2 or not isinstance(row, tir.Var) or not isinstance(col, tir.Var):
+                continue
+            if any(same_load(done, load) for done, _ in replacements):
                 continue
             if load.indices[0].same_as(col) and load.indices[1].same_as(row):
                 buffer = self.transposed(whole(load.buffer))

@@ -1,0 +1,144 @@
+"""normalize_tile_program: blocks, early binds, conditional stores and several stores per loop."""
+
+import tilelang.language as T
+import tvm
+
+from tt_jit.errors import UnsupportedError
+
+from .programs import after, allocations, assert_program, line_of, refusal
+
+PASS = "normalize_tile_program"
+
+
+def test_blocks_and_thread_indices_go() -> None:
+    @T.prim_func
+    def before(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
+        with T.Kernel(2, threads=128) as bx:
+            tile = T.alloc_shared((32, 64), "float32")
+            T.copy(A[bx * 32, 0], tile)
+            T.copy(tile, C[bx * 32, 0])
+
+    result = after(before, PASS)
+    assert_program(result, before)  # assert_program strips what TileLang wraps around `before`
+    text = result.script()
+    assert "sblock" not in text and "launch_thread_idx" not in text
+    assert allocations(result) == {"tile": ((32, 64), "float32", "shared.dyn")}
+
+
+def test_a_value_bound_early_goes_where_it_is_used() -> None:
+    @T.prim_func
+    def before(A: T.Tensor((256, 64), "float32"), C: T.Tensor((256, 64), "float32")):
+        with T.Kernel(4) as bx:
+            tile = T.alloc_shared((32, 64), "float32")
+            count = T.min(2, bx + 1)
+            for k in T.serial(count):
+                T.copy(A[k * 32, 0], tile)
+                T.copy(tile, C[k * 32, 0])
+
+    @T.prim_func
+    def expected(A: T.Tensor((256, 64), "float32"), C: T.Tensor((256, 64), "float32")):
+        with T.Kernel(4) as bx:
+            tile = T.alloc_shared((32, 64), "float32")
+            for k in T.serial(T.min(2, bx + 1)):
+                T.copy(A[k * 32, 0], tile)
+                T.copy(tile, C[k * 32, 0])
+
+    assert_program(after(before, PASS), expected)
+
+
+def test_every_store_of_a_parallel_loop_gets_its_own_and_no_condition() -> None:
+    @T.prim_func
+    def before(A: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1):
+            C = T.alloc_fragment((64, 64), "float32")
+            D = T.alloc_fragment((64, 64), "float32")
+            for i, j in T.Parallel(64, 64):
+                if i >= j:
+                    C[i, j] = 0.0
+                else:
+                    C[i, j] = 1.0
+                D[i, j] = C[i, j] * 2.0
+
+    @T.prim_func
+    def expected(A: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1):
+            C = T.alloc_fragment((64, 64), "float32")
+            D = T.alloc_fragment((64, 64), "float32")
+            for i, j in T.Parallel(64, 64):
+                C[i, j] = T.if_then_else(i >= j, T.float32(0.0), C[i, j])
+            for i, j in T.Parallel(64, 64):
+                C[i, j] = T.if_then_else(tvm.tirx.Not(i >= j), T.float32(1.0), C[i, j])
+            for i, j in T.Parallel(64, 64):
+                D[i, j] = C[i, j] * 2.0
+
+    assert_program(after(before, PASS), expected)
+
+
+def test_a_condition_that_only_keeps_a_store_inside_its_tensor_goes() -> None:
+    @T.prim_func
+    def before(C: T.Tensor((50, 64), "float32")):
+        with T.Kernel(2) as bx:
+            for i, j in T.Parallel(32, 64):
+                if bx * 32 + i < 50:
+                    C[bx * 32 + i, j] = 1.0
+
+    @T.prim_func
+    def expected(C: T.Tensor((50, 64), "float32")):
+        with T.Kernel(2) as bx:
+            for i, j in T.Parallel(32, 64):
+                C[bx * 32 + i, j] = 1.0
+
+    assert_program(after(before, PASS), expected)
+
+
+def test_vectorized_loops_are_parallel_and_others_serial() -> None:
+    @T.prim_func
+    def before(A: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1):
+            C = T.alloc_fragment((64,), "float32")
+            for k in T.unroll(4):
+                for i in T.vectorized(64):
+                    C[i] = 1.0
+
+    @T.prim_func
+    def expected(A: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1):
+            C = T.alloc_fragment((64,), "float32")
+            for k in T.serial(4):
+                for i in T.Parallel(64):
+                    C[i] = 1.0
+
+    assert_program(after(before, PASS), expected)
+
+
+def test_buffers_of_one_name_are_told_apart() -> None:
+    @T.macro
+    def double(A):
+        scratch = T.alloc_fragment((32, 32), "float32")
+        T.copy(A, scratch)
+        T.copy(scratch, A)
+
+    @T.prim_func
+    def before(A: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            tile = T.alloc_fragment((32, 32), "float32")
+            double(tile)
+            double(tile)
+
+    assert list(allocations(after(before, PASS))) == ["tile", "scratch", "scratch_1"]
+
+
+def test_refuses_a_serial_loop_inside_a_parallel_one() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            tile = T.alloc_fragment((32, 32), "float32")
+            for i, j in T.Parallel(32, 32):
+                for k in T.serial(4):
+                    tile[i, j] = tile[i, j] * 2.0
+
+    error = refusal(kernel, PASS)
+    assert isinstance(error, UnsupportedError) and error.category == "not_yet"
+    assert error.message == "a For inside T.Parallel cannot be evaluated tile by tile"
+    assert error.hint == "move serial loops outside of T.Parallel, or write the body as element-wise expressions"
+    assert line_of(error) == "for k in T.serial(4):"
