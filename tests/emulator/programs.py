@@ -26,7 +26,7 @@ from tt_jit.plan import (
     Work,
 )
 from tt_jit.runtime.emulator import EmulatedKernel, EmulatorDevice
-from tt_jit.target import WORMHOLE_B0
+from tt_jit.target import WORMHOLE_B0, Target
 
 TILES = TileLayout(outer=(), row=0, col=1)
 PAGES = RowMajorLayout(page_dims=1)
@@ -163,10 +163,10 @@ def plan(
     )
 
 
-def load(made: Plan, files: Mapping[str, str], directory: Path) -> EmulatedKernel:
+def load(made: Plan, files: Mapping[str, str], directory: Path, chip: Target = WORMHOLE_B0) -> EmulatedKernel:
     for name, text in files.items():
         (directory / name).write_text(text)
-    return EmulatorDevice(WORMHOLE_B0).load(HandWritten(name=made.name, files=files, plan=made), directory)
+    return EmulatorDevice(chip).load(HandWritten(name=made.name, files=files, plan=made), directory)
 
 
 def copy_plan(a: Tensor, b: Tensor, page_size: int, *, pages: str | int, cb_pages: int = 2) -> Plan:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from tt_jit.config import config
+from tt_jit.errors import EmulatorError
 from tt_jit.plan import Scalar, Symbol
+from tt_jit.target import BLACKHOLE
 
 from .programs import (
     COPY_FILES,
@@ -143,6 +146,32 @@ void kernel_main() {
         loaded.launch([b], [fill, step])
         assert torch.equal(b[0], torch.full((128,), fill))
         assert torch.equal(b[1].view(torch.int32), torch.arange(128, dtype=torch.int32) * step)
+
+
+def test_blackhole_has_other_alignment_and_more_cores(tmp_path: Path) -> None:
+    made = copy_plan(
+        tensor("A", 0, (352, 320), access="read"),
+        tensor("B", 1, (352, 320), access="write"),
+        2048,
+        pages=110,
+    )
+    made = replace(made, programs=(replace(made.programs[0], work=replace(made.programs[0].work, max_cores=130)),))
+    loaded = load(made, COPY_FILES, tmp_path, BLACKHOLE)
+    a, b = matrix(352, 320), torch.zeros(352, 320, dtype=torch.bfloat16)
+    loaded.launch([a, b], [])
+    assert torch.equal(a, b)
+    profile = loaded.profile()
+    assert profile is not None
+    assert [core["noc_reads"] for core in profile.core_counters] == [1] * 110 + [0] * 20
+
+    half_a_line = COPY_FILES["reader.cpp"].replace(
+        "noc_async_read_page(page, a, get_write_ptr(cb_stream));",
+        "noc_async_read(a.get_noc_addr(page, 32), get_write_ptr(cb_stream), 64);",
+    )
+    (tmp_path / "misaligned").mkdir()
+    wrong = load(made, {**COPY_FILES, "reader.cpp": half_a_line}, tmp_path / "misaligned", BLACKHOLE)
+    with pytest.raises(EmulatorError, match="must be equal modulo 64"):
+        wrong.launch([a, b], [])
 
 
 def test_a_kernel_may_poll(tmp_path: Path) -> None:
