@@ -102,6 +102,33 @@ def fpu_sum(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.tensor([fpu_add(x, y) for x, y in pairs]).reshape(a.shape)
 
 
+def fpu_product(a: float, b: float) -> float:
+    """Four passes; each is rounded to 11 bits of the sum (ties upwards), the sum to 8 bits (ties away from zero)."""
+    high_a, high_b = cut_float(a, 5), cut_float(b, 7)
+    total = 0.0
+    for term in (high_a * high_b, (a - high_a) * high_b, high_a * (b - high_b), (a - high_a) * (b - high_b)):
+        if total != 0.0:
+            unit = math.ldexp(1.0, math.frexp(total)[1] - 11)
+            term = math.floor(term / unit + 0.5) * unit
+        total += term
+        if total != 0.0:
+            unit = math.ldexp(1.0, math.frexp(total)[1] - 8)
+            total = math.copysign(math.floor(abs(total) / unit + 0.5) * unit, total)
+    return total
+
+
+def cut_float(x: float, bits: int) -> float:
+    if x == 0.0:
+        return x
+    unit = math.ldexp(1.0, math.frexp(x)[1] - bits)
+    return math.trunc(x / unit) * unit
+
+
+def product_in_passes(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    pairs = zip(a.float().flatten().tolist(), b.float().flatten().tolist(), strict=True)
+    return torch.tensor([fpu_product(x, y) for x, y in pairs]).reshape(a.shape)
+
+
 def away(x: torch.Tensor) -> torch.Tensor:
     """To bf16, ties away from zero: what DST and the packer do."""
     return ((x.float().contiguous().view(torch.int32) + 0x8000) & -0x10000).view(torch.float32)
@@ -139,8 +166,7 @@ def test_a_16_bit_dst_rounds_away_from_zero(tmp_path: Path) -> None:
     kernel = elementwise(tmp_path, torch.bfloat16, torch.bfloat16, BF16)
     a, b = spread(1), spread(2)
     assert torch.equal(kernel(a, b, case=0)[0].float(), away(fpu_sum(a, b)))
-    # Every pass of a product rounds to 8 bits.
-    torch.testing.assert_close(kernel(a, b, case=2)[0].float(), a.float() * b.float(), rtol=2**-6, atol=0)
+    assert torch.equal(kernel(a, b, case=2)[0].float(), product_in_passes(a, b))
 
 
 def test_broadcasts(tmp_path: Path) -> None:

@@ -9,95 +9,117 @@ namespace {
 
 constexpr std::uint32_t exponent_bits = 0x7f800000u;
 
-// Whether some lane holds exponent 255, which only the reference arithmetic treats as the hardware does.
-bool has_special(const Tile& tile) {
-    std::uint32_t special = 0;
-    for (std::uint32_t i = 0; i < tile_elements; ++i) special |= (tile.u[i] & exponent_bits) == exponent_bits ? 1u : 0u;
-    return special != 0;
-}
-
-std::uint32_t to_dst(std::uint32_t value, bool fp32_dest) {
-    const std::uint32_t rounded = fp32_dest ? value : (value + 0x8000u) & 0xffff0000u;
-    return rounded & exponent_bits ? rounded : 0u;
-}
-
-// a + b for ordinary numbers: once the smaller operand is rounded to the larger one's 11 bits the float sum is exact.
 template <bool fp32_dest>
-void add_ordinary(const Tile& a, const Tile& b, std::uint32_t flip, Tile& dst) {
-    for (std::uint32_t i = 0; i < tile_elements; ++i) {
-        const std::uint32_t left = a.u[i];
-        const std::uint32_t right = b.u[i] ^ flip;
-        const bool swap = (left & fpu::magnitude_bits) < (right & fpu::magnitude_bits);
-        union {
-            std::uint32_t bits;
-            float value;
-        } large = {swap ? right : left}, small = {swap ? left : right}, sum;
-        const std::uint32_t exponent = small.bits >> 23 & 255u;
-        const std::uint32_t distance = (large.bits >> 23 & 255u) - exponent;
-        const std::uint32_t bounded = distance > 10u ? 10u : distance;
-        const std::uint32_t rounded = (small.bits + (0x1000u << bounded)) & ~((0x2000u << bounded) - 1u);
-        // 11 binades apart the smaller operand is half a unit and rounds up to one, further apart to nothing.
-        const std::uint32_t sign = small.bits & fpu::sign_bit;
-        const std::uint32_t far = distance == 11u && exponent ? sign | (exponent + 1u) << 23 : sign;
-        small.bits = distance > 10u ? far : rounded;
-        sum.value = large.value + small.value;
-        dst.u[i] = to_dst(sum.bits, fp32_dest);
-    }
+TT_EMULATOR_LANES Bits to_dst(const Bits& value) {
+    const Bits rounded = fp32_dest ? value : (value + 0x8000u) & 0xffff0000u;
+    return rounded & as_bits(as_int(rounded & exponent_bits) != 0);
 }
 
-// The part of a * b that the passes compute, exact in float; fails (returns false) where a pass would underflow.
-// SrcA enters with its upper 5 and next 5 bits, SrcB with its upper 7 and lower 4.
+// The value on a grid: adding and subtracting a number whose last bit is the grid's rounds to it. One unit in the last
+// place, added before, decides the ties; sources and their products have too few bits for it to do more.
+TT_EMULATOR_LANES Float on_grid(const Bits& nudged, const Float& magic) { return (as_float(nudged) + magic) - magic; }
+// 1.5 * 2^13 times the power of two in `exponent`: the grid is 2^-10 of that power.
+TT_EMULATOR_LANES Float grid_of(const Bits& exponent) { return as_float(exponent + (13u << 23) + 0x400000u); }
+constexpr std::uint32_t largest_grid_exponent = 240u << 23;
+
+// a + b where both operands are rounded to 11 bits of the larger one, ties away from zero; the float sum is exact then.
+// False where exponents come near the top, which includes infinities and NaN.
+template <bool fp32_dest>
+bool add_ordinary(const Tile& a, const Tile& b, std::uint32_t flip, Tile& dst) {
+    Bits largest{};
+    for (std::uint32_t i = 0; i < tile_elements; i += vector_lanes) {
+        const Bits left = load_bits(a.u + i), right = load_bits(b.u + i) ^ flip;
+        const Bits exponent = larger(left & exponent_bits, right & exponent_bits);
+        largest = larger(largest, exponent);
+        const Float magic = grid_of(exponent);
+        const Float sum = on_grid(left + 1u, magic) + on_grid(right + 1u, magic);
+        store_bits(dst.u + i, to_dst<fp32_dest>(as_bits(sum)));
+    }
+    return !any(largest > largest_grid_exponent);
+}
+
+// SrcA enters a multiplication with its upper 5 and next 5 bits, SrcB with its upper 7 and lower 4.
+constexpr std::uint32_t a_high = 0xfff80000u, a_kept = 0xffffc000u, b_high = 0xfffe0000u;
+
+// Products that overflow, that come from infinities or NaN, or that underflow in some pass.
+TT_EMULATOR_LANES Int is_extreme(const Bits& left, const Bits& right, const Float& product) {
+    const Int magnitude = as_int(as_bits(product) & fpu::magnitude_bits);
+    const Int both = (as_int(left << 1) != 0) & (as_int(right << 1) != 0);
+    return (both & (magnitude < (14 << 23))) | (magnitude >= (240 << 23));
+}
+
+// The part of a * b that the passes compute; in a fresh fp32 DST they add up without rounding. False for extreme products.
 template <int passes>
-bool multiply_ordinary(const Tile& a, const Tile& b, Tile& dst) {
-    constexpr std::uint32_t a_high = 0xfff80000u, a_kept = 0xffffc000u, b_high = 0xfffe0000u;
-    std::uint32_t tiny = 0;
-    for (std::uint32_t i = 0; i < tile_elements; ++i) {
-        union {
-            std::uint32_t bits;
-            float value;
-        } left = {a.u[i] & (passes == 1 ? a_high : a_kept)}, left_high = {a.u[i] & a_high}, right = {b.u[i]},
-          right_high = {b.u[i] & b_high}, product;
-        if constexpr (passes <= 2) {
-            product.value = left.value * right_high.value;
-        } else if constexpr (passes == 3) {
-            product.value = left.value * right_high.value + left_high.value * (right.value - right_high.value);
-        } else {
-            product.value = left.value * right.value;
+bool multiply_wide(const Tile& a, const Tile& b, Tile& dst) {
+    Int extreme{};
+    for (std::uint32_t i = 0; i < tile_elements; i += vector_lanes) {
+        const Bits left = load_bits(a.u + i) & (passes == 1 ? a_high : a_kept), right = load_bits(b.u + i);
+        const Float right_high = as_float(right & b_high);
+        Float product = as_float(left) * (passes <= 2 ? right_high : as_float(right));
+        if constexpr (passes == 3) {
+            product = as_float(left) * right_high + as_float(left & a_high) * (as_float(right) - right_high);
         }
-        const std::uint32_t magnitude = product.bits & fpu::magnitude_bits;
-        const bool both = left.bits << 1 != 0 && right.bits << 1 != 0;
-        tiny |= both && magnitude < (14u << 23) ? 1u : 0u;
-        dst.u[i] = magnitude ? product.bits : 0u;
+        extreme |= is_extreme(left, right, product);
+        store_bits(dst.u + i, as_bits(product) & as_bits(as_int(as_bits(product) << 1) != 0));
     }
-    return tiny == 0;
+    return !any(extreme);
 }
 
-bool multiply_fresh(const Tile& a, const Tile& b, std::uint32_t passes, Tile& dst) {
-    switch (passes) {
-        case 1: return multiply_ordinary<1>(a, b, dst);
-        case 2: return multiply_ordinary<2>(a, b, dst);
-        case 3: return multiply_ordinary<3>(a, b, dst);
-        default: return multiply_ordinary<4>(a, b, dst);
+// bf16 products in a fresh 16-bit DST: every pass is rounded to 11 bits of the sum (ties upwards), the sum to 8 bits.
+template <int passes>
+bool multiply_narrow(const Tile& a, const Tile& b, Tile& dst) {
+    Int extreme{};
+    for (std::uint32_t i = 0; i < tile_elements; i += vector_lanes) {
+        const Bits left = load_bits(a.u + i), right = load_bits(b.u + i);
+        const Float high_a = as_float(left & a_high), low_a = as_float(left) - high_a;
+        const Float high_b = as_float(right & b_high), low_b = as_float(right) - high_b;
+        const Float product = high_a * high_b;
+        const Float rest[3] = {low_a * high_b, high_a * low_b, low_a * low_b};
+        extreme |= is_extreme(left, right, product);
+        Bits sum = to_dst<false>(as_bits(product));
+        for (int pass = 1; pass < passes; ++pass) {
+            const Bits term = as_bits(rest[pass - 1]);
+            const Bits towards = as_bits((as_int(term) >> 31) | 1);  // +1 or -1: up in either case
+            const Bits upwards = term + (towards & as_bits(as_int(term << 1) != 0));
+            sum = to_dst<false>(as_bits(as_float(sum) + on_grid(upwards, grid_of(sum & exponent_bits))));
+        }
+        store_bits(dst.u + i, sum);
+    }
+    return !any(extreme);
+}
+
+template <int passes>
+bool multiply_fresh(const Tile& a, const Tile& b, bool fp32_dest, Tile& dst) {
+    return fp32_dest ? multiply_wide<passes>(a, b, dst) : multiply_narrow<passes>(a, b, dst);
+}
+
+bool multiply_fresh(const Tile& a, const Tile& b, const BinarySettings& settings, Tile& dst) {
+    switch (settings.fidelity) {
+        case 1: return multiply_fresh<1>(a, b, settings.fp32_dest, dst);
+        case 2: return multiply_fresh<2>(a, b, settings.fp32_dest, dst);
+        case 3: return multiply_fresh<3>(a, b, settings.fp32_dest, dst);
+        default: return multiply_fresh<4>(a, b, settings.fp32_dest, dst);
     }
 }
 
-bool is_zero(const Tile& tile) {
-    std::uint32_t any = 0;
-    for (std::uint32_t i = 0; i < tile_elements; ++i) any |= tile.u[i];
-    return any == 0;
-}
-
+// All passes of a lane after each other: lanes do not mix, so the order of the hardware's loops does not matter.
 template <bool fp32_dest>
-void multiply_pass(const Tile& a, const Tile& b, const fpu::Pass& pass, Tile& dst) {
-    for (std::uint32_t i = 0; i < tile_elements; ++i) {
-        dst.u[i] = fpu::multiply_accumulate(dst.u[i], a.u[i], b.u[i], pass, fp32_dest);
+void multiply_reference(const Tile& a, const Tile& b, std::uint32_t passes, Tile& dst) {
+    for (std::uint32_t i = 0; i < tile_elements; i += vector_lanes) {
+        const Bits left = load_bits(a.u + i), right = load_bits(b.u + i);
+        Bits sum = load_bits(dst.u + i);
+        for (std::uint32_t pass = 0; pass < passes; ++pass) {
+            sum = fpu::multiply_accumulate<fp32_dest>(sum, left, right, fpu::passes[pass]);
+        }
+        store_bits(dst.u + i, sum);
     }
 }
 
 template <bool fp32_dest>
 void add_reference(const Tile& a, const Tile& b, std::uint32_t flip, std::uint32_t keep, Tile& dst) {
-    for (std::uint32_t i = 0; i < tile_elements; ++i) {
-        dst.u[i] = fpu::add(dst.u[i] & keep, a.u[i], b.u[i] ^ flip, fp32_dest);
+    for (std::uint32_t i = 0; i < tile_elements; i += vector_lanes) {
+        const Bits held = load_bits(dst.u + i) & keep;
+        store_bits(dst.u + i, fpu::add<fp32_dest>(held, load_bits(a.u + i), load_bits(b.u + i) ^ flip));
     }
 }
 
@@ -106,43 +128,35 @@ std::uint32_t sign_flip(BinaryOp op) { return op == BinaryOp::subtract ? fpu::si
 }  // namespace
 
 void binary_tile_reference(const Tile& a, const Tile& b, const BinarySettings& settings, Tile& dst) {
-    if (settings.op != BinaryOp::multiply) {
-        const std::uint32_t keep = settings.accumulate ? ~0u : 0u;
-        const auto reference = settings.fp32_dest ? add_reference<true> : add_reference<false>;
-        reference(a, b, sign_flip(settings.op), keep, dst);
-        return;
+    if (settings.op == BinaryOp::multiply) {
+        if (settings.fresh) std::memset(dst.u, 0, sizeof dst.u);
+        const auto multiply = settings.fp32_dest ? multiply_reference<true> : multiply_reference<false>;
+        multiply(a, b, settings.fidelity, dst);
+    } else {
+        const std::uint32_t keep = settings.accumulate && !settings.fresh ? ~0u : 0u;
+        const auto add = settings.fp32_dest ? add_reference<true> : add_reference<false>;
+        add(a, b, sign_flip(settings.op), keep, dst);
     }
-    const auto pass = settings.fp32_dest ? multiply_pass<true> : multiply_pass<false>;
-    for (std::uint32_t i = 0; i < settings.fidelity; ++i) pass(a, b, fpu::passes[i], dst);
 }
 
 void binary_tile(const Tile& a, const Tile& b, const BinarySettings& settings, Tile& dst) {
-    const bool ordinary = !has_special(a) && !has_special(b);
     if (settings.op == BinaryOp::multiply) {
-        // In a fresh fp32 DST the passes add up without rounding; a 16-bit DST rounds after each of them.
-        if (settings.fp32_dest && ordinary && is_zero(dst)) {
-            Tile product;
-            if (multiply_fresh(a, b, settings.fidelity, product)) {
-                dst = product;
-                return;
-            }
-        }
-    } else if (ordinary && !settings.accumulate) {
+        if (settings.fresh && multiply_fresh(a, b, settings, dst)) return;
+    } else if (settings.fresh || !settings.accumulate) {
         const auto add = settings.fp32_dest ? add_ordinary<true> : add_ordinary<false>;
-        add(a, b, sign_flip(settings.op), dst);
-        return;
+        if (add(a, b, sign_flip(settings.op), dst)) return;
     }
     binary_tile_reference(a, b, settings, dst);
 }
 
 void broadcast_tile(const Tile& source, Broadcast broadcast, std::uint32_t row, Tile& result) {
     for (std::uint32_t face = 0; face < 4; ++face) {
-        float* out = result.f + face * face_elements;
-        const float* row_source = source.f + tile_offset(row, face % 2 * 16);
-        const float* column_source = source.f + face / 2 * 2 * face_elements;
+        std::uint32_t* out = result.u + face * face_elements;
+        const std::uint32_t* column_source = source.u + face / 2 * 2 * face_elements;
+        const Bits spread_row = load_bits(source.u + tile_offset(row, face % 2 * 16));
         for (std::uint32_t r = 0; r < 16; ++r) {
-            const float first = broadcast == Broadcast::scalar ? source.f[0] : column_source[r * 16];
-            for (std::uint32_t c = 0; c < 16; ++c) out[r * 16 + c] = broadcast == Broadcast::row ? row_source[c] : first;
+            const std::uint32_t first = broadcast == Broadcast::scalar ? source.u[0] : column_source[r * 16];
+            store_bits(out + r * 16, broadcast == Broadcast::row ? spread_row : splat(first));
         }
     }
 }

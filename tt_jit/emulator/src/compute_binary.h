@@ -13,12 +13,13 @@ struct BinarySettings {
     BinaryOp op = BinaryOp::add;
     std::uint32_t fidelity = 4;  // passes of a multiplication
     bool fp32_dest = false;
-    bool accumulate = false;  // onto what `dst` holds; a multiplication always accumulates, so the caller passes a zero tile
+    bool accumulate = false;  // an addition onto what `dst` holds; multiplications always accumulate
+    bool fresh = false;       // what `dst` holds counts as zero
 };
 
 void binary_tile(const Tile& a, const Tile& b, const BinarySettings& settings, Tile& dst);
 
-// The same, lane by lane through the reference arithmetic; any value is allowed.
+// The same through the arithmetic of fpu_lane.h, which covers every value; slower.
 void binary_tile_reference(const Tile& a, const Tile& b, const BinarySettings& settings, Tile& dst);
 
 enum class Broadcast : std::uint8_t { none, column, row, scalar };

@@ -127,21 +127,22 @@ void accumulate_fp32(const Tile& tile, std::uint32_t* page) {
     }
 }
 
-// The sum of two bf16 is exact in double (their exponents permitting); it is rounded once, to even.
+// The exact sum of two bf16, rounded once, to even: the float sum is made odd where it is not exact, so that the second
+// rounding sees which side it lies on.
 void accumulate_bf16(const Tile& tile, std::uint16_t* page) {
     for (std::uint32_t i = 0; i < tile_elements; ++i) {
         const float held = as_float(flush(static_cast<std::uint32_t>(page[i]) << 16));
-        const double sum = static_cast<double>(held) + static_cast<double>(as_float(flush(tile.u[i])));
-        // Round to odd on the way to float so that the second rounding sees which side the double was on.
-        const float nearest = static_cast<float>(sum);
-        const double back = static_cast<double>(nearest);
-        std::uint32_t bits = as_bits(nearest);
-        const bool inexact = back != sum && (bits & magnitude_bits) < exponent_bits;
-        const bool away = (sum < 0 ? -back : back) > (sum < 0 ? -sum : sum);
-        bits = inexact ? (bits - (away ? 1u : 0u)) | 1u : bits;
-        const std::uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-        const std::uint32_t result = (bits & magnitude_bits) > exponent_bits ? 0x7fc0u : flush(rounded << 16) >> 16;
-        page[i] = static_cast<std::uint16_t>(result);
+        const float added = as_float(flush(tile.u[i]));
+        const float sum = held + added;
+        const float share = sum - held;
+        const float error = (held - (sum - share)) + (added - share);
+        const std::uint32_t bits = as_bits(sum);
+        const bool inexact = error != 0.0f && (bits & magnitude_bits) < exponent_bits;
+        const std::uint32_t beyond = (as_bits(error) ^ bits) >> 31;  // the float sum lies beyond the exact one
+        const std::uint32_t odd = inexact ? (bits - beyond) | 1u : bits;
+        const std::uint32_t rounded = (odd + 0x7fffu + (odd >> 16 & 1u)) & bf16_bits;
+        const std::uint32_t result = (bits & magnitude_bits) > exponent_bits ? 0x7fc00000u : flush(rounded);
+        page[i] = static_cast<std::uint16_t>(result >> 16);
     }
 }
 

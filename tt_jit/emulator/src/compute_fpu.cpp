@@ -1,6 +1,4 @@
 // Operations of the matrix unit: matmul, element-wise arithmetic, reductions.
-#include <cstring>
-
 #include "compute_binary.h"
 #include "compute_engine.h"
 #include "compute_matmul.h"
@@ -33,9 +31,9 @@ BinaryOp binary_op(EltwiseBinaryType type) {
     }
 }
 
-BinarySettings binary_settings(EltwiseBinaryType type, bool accumulate) {
+BinarySettings binary_settings(EltwiseBinaryType type, bool accumulate, bool fresh) {
     return {.op = binary_op(type), .fidelity = state().config.math_fidelity, .fp32_dest = state().config.fp32_dest_acc_en,
-            .accumulate = accumulate};
+            .accumulate = accumulate, .fresh = fresh};
 }
 
 // One matmul per DST tile. Operands are decoded once per call.
@@ -134,11 +132,12 @@ void binary_tiles(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t
         fail(line, cb1, "a tile has rows 0 to 31", "broadcast of row %u", broadcast_row);
     }
     const bool accumulate = type == EltwiseBinaryType::ELWMUL || state().fpu_accumulate;
-    Tile& out = accumulate ? updated_dst(dst, line) : overwritten_dst(dst, line);
+    const bool fresh = !dst_is_written(dst);
+    Tile& out = overwritten_dst(dst, line);
     Tile a, b;
     load_source(cb0, tile0, a, line);
     load_source(cb1, tile1, b, line);
-    const BinarySettings settings = binary_settings(type, accumulate);
+    const BinarySettings settings = binary_settings(type, accumulate, fresh);
     if (broadcast == BroadcastType::NONE) {
         binary_tile(a, b, settings, out);
     } else {
@@ -166,8 +165,7 @@ void reuse_dest_tiles(EltwiseBinaryType type, EltwiseBinaryReuseDestType reuse, 
     Tile operand, held;
     load_source(cb, tile, operand, line);
     truncate_to_source(out, state().source_a, held);
-    std::memset(out.u, 0, sizeof out.u);
-    binary_tile(dst_is_a ? held : operand, dst_is_a ? operand : held, binary_settings(type, false), out);
+    binary_tile(dst_is_a ? held : operand, dst_is_a ? operand : held, binary_settings(type, false, true), out);
     ++core->counters.fpu_tiles;
 }
 

@@ -98,54 +98,64 @@ void matmul_tile(const Tile& left, const Tile& right, bool fresh, Tile& dst) {
 
 namespace {
 
-// A group's products are aligned to the largest of them and rounded to its 12 bits (ties up).
-struct GroupSum {
-    std::int32_t exponent[16];
-    std::int32_t magnitude[16];
-    std::uint32_t negative[16];
+// One row of the right operand as one pass sees it; the same for all rows of the left operand.
+struct RightRow {
+    Int negative, exponent, part;  // exponent 0: the lanes are zero
 };
 
-void sum_group(const std::uint32_t* left, const std::uint32_t* right, const fpu::Pass& pass, GroupSum& group) {
-    std::int32_t exponents[8][16], magnitudes[8][16], largest[16], sum[16] = {};
-    for (std::uint32_t c = 0; c < 16; ++c) largest[c] = 0;
+void cut_right(const std::uint32_t* face, const fpu::Pass& pass, RightRow rows[16]) {
+    for (std::uint32_t k = 0; k < 16; ++k) {
+        const Bits value = load_bits(face + k * 16);
+        const Int exponent = fpu::exponent_of(value);
+        rows[k] = {fpu::sign_of(value), exponent, fpu::part_of_a(value, pass) & (exponent != 0)};
+    }
+}
+
+// Eight products aligned to the largest of them and rounded to its 12 bits (ties up).
+TT_EMULATOR_LANES fpu::Term sum_group(const std::uint32_t* left, const RightRow* right, const fpu::Pass& pass) {
+    Int exponents[8], magnitudes[8], negatives[8], largest{}, sum{};
     for (std::uint32_t k = 0; k < 8; ++k) {
-        for (std::uint32_t c = 0; c < 16; ++c) {
-            const fpu::Term term = fpu::product(right[k * 16 + c], left[k], pass);
-            exponents[k][c] = term.exponent;
-            magnitudes[k][c] = term.negative ? -term.magnitude : term.magnitude;
-            largest[c] = fpu::at_least(largest[c], term.exponent);
-        }
+        const Bits value = splat(left[k]);
+        const Int counts = (fpu::exponent_of(value) != 0) & (right[k].exponent != 0);
+        exponents[k] = (fpu::exponent_of(value) + right[k].exponent - (fpu::bias + pass.drop)) & counts;
+        magnitudes[k] = fpu::part_of_b(value, pass) * right[k].part & counts;
+        negatives[k] = fpu::sign_of(value) ^ right[k].negative;
+        largest = larger(largest, exponents[k]);
     }
     for (std::uint32_t k = 0; k < 8; ++k) {
-        for (std::uint32_t c = 0; c < 16; ++c) {
-            const std::int32_t distance = fpu::at_most(largest[c] - exponents[k][c], 30);
-            const std::int32_t value = magnitudes[k][c] < 0 ? -magnitudes[k][c] : magnitudes[k][c];
-            const std::int32_t halved = ((value << 1) + (1 << distance)) >> distance >> 1;
-            sum[c] += magnitudes[k][c] < 0 ? -halved : halved;
-        }
+        const Int distance = smaller(largest - exponents[k], splat(30));
+        const Int halved = ((magnitudes[k] << 1) + (splat(1) << distance)) >> distance >> 1;
+        sum += fpu::with_sign(negatives[k], halved);
     }
-    for (std::uint32_t c = 0; c < 16; ++c) {
-        group.negative[c] = sum[c] < 0 ? 1 : 0;
-        group.magnitude[c] = (sum[c] < 0 ? -sum[c] : sum[c]) << 13;
-        group.exponent[c] = largest[c];
-        if (largest[c] <= 0) group.magnitude[c] = 0, group.negative[c] = 0;
+    const Int counts = largest > 0;
+    return {as_int(as_bits(sum) >> 31) & counts, largest, magnitude_of(sum) << 13 & counts};
+}
+
+template <bool fp32_dest>
+void multiply_face(const Tile& left, const RightRow right[16], const fpu::Pass& pass, std::uint32_t row_half,
+                   std::uint32_t k_half, std::uint32_t column_half, Tile& dst) {
+    const std::uint32_t* left_face = left.u + (row_half * 2 + k_half) * face_elements;
+    std::uint32_t* dst_face = dst.u + (row_half * 2 + column_half) * face_elements;
+    for (std::uint32_t r = 0; r < 16; ++r) {
+        const fpu::Term first = sum_group(left_face + r * 16, right, pass);
+        const fpu::Term second = sum_group(left_face + r * 16 + 8, right + 8, pass);
+        std::uint32_t* out = dst_face + r * 16;
+        store_bits(out, fpu::accumulate<fp32_dest, true>(load_bits(out), first, second));
     }
 }
 
 template <bool fp32_dest>
-void multiply_face(const Tile& left, const Tile& right, const fpu::Pass& pass, std::uint32_t row_half, std::uint32_t k_half,
-                   std::uint32_t column_half, Tile& dst) {
-    const std::uint32_t* left_face = left.u + (row_half * 2 + k_half) * face_elements;
-    const std::uint32_t* right_face = right.u + (k_half * 2 + column_half) * face_elements;
-    std::uint32_t* dst_face = dst.u + (row_half * 2 + column_half) * face_elements;
-    for (std::uint32_t r = 0; r < 16; ++r) {
-        GroupSum first, second;
-        sum_group(left_face + r * 16, right_face, pass, first);
-        sum_group(left_face + r * 16 + 8, right_face + 8 * 16, pass, second);
-        for (std::uint32_t c = 0; c < 16; ++c) {
-            const fpu::Term a{first.negative[c], first.exponent[c], first.magnitude[c]};
-            const fpu::Term b{second.negative[c], second.exponent[c], second.magnitude[c]};
-            dst_face[r * 16 + c] = fpu::accumulate(dst_face[r * 16 + c], a, b, fp32_dest);
+void multiply_exactly(const Tile& left, const Tile& right, std::uint32_t fidelity, Tile& dst) {
+    // The order of the matrix unit's instructions: every pass runs over the whole tile before the next one starts.
+    for (std::uint32_t pass = 0; pass < fidelity; ++pass) {
+        for (std::uint32_t k_half = 0; k_half < 2; ++k_half) {
+            for (std::uint32_t column_half = 0; column_half < 2; ++column_half) {
+                RightRow rows[16];
+                cut_right(right.u + (k_half * 2 + column_half) * face_elements, fpu::passes[pass], rows);
+                for (std::uint32_t row_half = 0; row_half < 2; ++row_half) {
+                    multiply_face<fp32_dest>(left, rows, fpu::passes[pass], row_half, k_half, column_half, dst);
+                }
+            }
         }
     }
 }
@@ -153,15 +163,8 @@ void multiply_face(const Tile& left, const Tile& right, const fpu::Pass& pass, s
 }  // namespace
 
 void matmul_tile_exact(const Tile& left, const Tile& right, std::uint32_t fidelity, bool fp32_dest, Tile& dst) {
-    const auto multiply = fp32_dest ? multiply_face<true> : multiply_face<false>;
-    // The order of the matrix unit's instructions: every pass runs over the whole tile before the next one starts.
-    for (std::uint32_t pass = 0; pass < fidelity; ++pass) {
-        for (std::uint32_t k_half = 0; k_half < 2; ++k_half) {
-            for (std::uint32_t face = 0; face < 4; ++face) {
-                multiply(left, right, fpu::passes[pass], face / 2, k_half, face % 2, dst);
-            }
-        }
-    }
+    const auto multiply = fp32_dest ? multiply_exactly<true> : multiply_exactly<false>;
+    multiply(left, right, fidelity, dst);
 }
 
 }  // namespace tt_emulator

@@ -16,24 +16,24 @@ using ckernel::ReduceDim;
 constexpr std::uint32_t exponent_bits = 0x7f800000u;
 constexpr std::uint32_t lowest = 0xffffffffu;  // in the order of sign and magnitude
 
-struct Row {
+struct alignas(64) Row {
     std::uint32_t u[16];
 };
 
-float as_float(std::uint32_t bits) {
+float float_of(std::uint32_t bits) {
     float value;
     std::memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-std::uint32_t as_bits(float value) {
+std::uint32_t bits_of(float value) {
     std::uint32_t bits;
     std::memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 
 std::uint32_t stored(float value, bool fp32_dest) {
-    return fp32_dest ? as_bits(value) : (as_bits(value) + 0x8000u) & 0xffff0000u;
+    return fp32_dest ? bits_of(value) : (bits_of(value) + 0x8000u) & 0xffff0000u;
 }
 
 // dst[c] += sum over k of left[k] * face[k][c]: one row of the matrix unit over one face.
@@ -53,13 +53,12 @@ void multiply_row(const std::uint32_t* left, const Tile& right, std::uint32_t fa
     }
     const std::uint32_t left_kept = settings.fidelity < 3 ? 0xfffe0000u : ~0u;
     const std::uint32_t right_kept = settings.fidelity == 1 ? 0xfff80000u : 0xffffc000u;
-    float sum[16];
-    for (std::uint32_t c = 0; c < 16; ++c) sum[c] = as_float(dst.u[c]);
+    Float sum = as_float(load_bits(dst.u));
     for (std::uint32_t k = 0; k < 16; ++k) {
-        const float factor = as_float(left[k] & left_kept);
-        for (std::uint32_t c = 0; c < 16; ++c) sum[c] += factor * as_float(rows[k * 16 + c] & right_kept);
+        sum += splat(float_of(left[k] & left_kept)) * as_float(load_bits(rows + k * 16) & right_kept);
     }
-    for (std::uint32_t c = 0; c < 16; ++c) dst.u[c] = stored(sum[c], settings.fp32_dest);
+    const Bits bits = as_bits(sum);
+    store_bits(dst.u, settings.fp32_dest ? bits : (bits + 0x8000u) & 0xffff0000u);
 }
 
 void sum_rows(const Tile& data, const Tile& scaler, const ReduceSettings& settings, Tile& dst) {
@@ -78,14 +77,14 @@ void sum_rows(const Tile& data, const Tile& scaler, const ReduceSettings& settin
         for (std::uint32_t r = 0; r < 16; ++r) {
             for (std::uint32_t c = 0; c < 16; ++c) {
                 const std::uint32_t i = r * 16 + c;
-                products[i] = as_float(faces[i] & data_kept) * as_float(scaler.u[c] & scaler_kept) +
-                              as_float(faces[face_elements + i] & data_kept) * as_float(scaler.u[face_elements + c] & scaler_kept);
+                products[i] = float_of(faces[i] & data_kept) * float_of(scaler.u[c] & scaler_kept) +
+                              float_of(faces[face_elements + i] & data_kept) * float_of(scaler.u[face_elements + c] & scaler_kept);
             }
         }
         for (std::uint32_t r = 0; r < 16; ++r) {
             for (std::uint32_t c = 0; c < 16; ++c) columns[r * 16 + c] = products[c * 16 + r];
         }
-        for (std::uint32_t r = 0; r < 16; ++r) sum[r] = as_float(dst.u[tile_offset(half * 16 + r, 0)]);
+        for (std::uint32_t r = 0; r < 16; ++r) sum[r] = float_of(dst.u[tile_offset(half * 16 + r, 0)]);
         for (std::uint32_t c = 0; c < 16; ++c) {
             for (std::uint32_t r = 0; r < 16; ++r) sum[r] += columns[c * 16 + r];
         }
@@ -124,17 +123,22 @@ void sum_all(const Tile& data, const Tile& scaler, const ReduceSettings& setting
     dst.u[0] = total.u[0];
 }
 
-std::int32_t ordered(std::uint32_t value) { return static_cast<std::int32_t>(value & 0x80000000u ? value ^ 0x7fffffffu : value); }
-
-std::uint32_t larger(std::uint32_t a, std::uint32_t b) { return ordered(b) > ordered(a) ? b : a; }
-
-std::uint32_t without_denormals(std::uint32_t value) { return value & exponent_bits ? value : 0u; }
+// The order by sign and magnitude, in which every bit pattern has its place. Its own inverse.
+TT_EMULATOR_LANES Int ordered(const Bits& value) { return as_int(value ^ (as_bits(as_int(value) >> 31) & 0x7fffffffu)); }
 
 // max over the rows of one face, column by column.
 void pool_face(const std::uint32_t* face, Row& row) {
+    Int largest = ordered(load_bits(row.u));
     for (std::uint32_t r = 0; r < 16; ++r) {
-        for (std::uint32_t c = 0; c < 16; ++c) row.u[c] = larger(row.u[c], without_denormals(face[r * 16 + c]));
+        const Bits value = load_bits(face + r * 16);
+        largest = larger(largest, ordered(value & as_bits(as_int(value & exponent_bits) != 0)));
     }
+    store_bits(row.u, as_bits(ordered(as_bits(largest))));
+}
+
+std::uint32_t larger_of(std::uint32_t a, std::uint32_t b) {
+    const Int first = ordered(splat(a)), second = ordered(splat(b));
+    return second[0] > first[0] ? b : a;
 }
 
 Row held_row(const std::uint32_t* dst, const ReduceSettings& settings, bool fresh) {
@@ -154,7 +158,8 @@ void max_rows(const Tile& data, const ReduceSettings& settings, bool fresh, Tile
         pool_face(turned.u + (half * 2 + 1) * face_elements, row);
         // The way back through SrcB and an addition leaves the row of maxima, too: the next tile is compared with it.
         std::memset(out, 0, face_elements * sizeof *out);
-        for (std::uint32_t i = 0; i < 16; ++i) out[i] = fpu::add(0, 0, row.u[i], settings.fp32_dest);
+        const Bits maxima = load_bits(row.u), nothing{};
+        store_bits(out, settings.fp32_dest ? fpu::add<true>(nothing, nothing, maxima) : fpu::add<false>(nothing, nothing, maxima));
         for (std::uint32_t i = 1; i < 16; ++i) out[i * 16] = out[i];
     }
 }
@@ -176,7 +181,7 @@ void max_all(const Tile& data, const ReduceSettings& settings, bool fresh, Tile&
     Tile column;
     move_to_column(row, settings, column);
     Row total = held_row(dst.u, settings, fresh);
-    for (std::uint32_t i = 0; i < 16; ++i) total.u[0] = larger(total.u[0], column.u[i * 16]);
+    for (std::uint32_t i = 0; i < 16; ++i) total.u[0] = larger_of(total.u[0], column.u[i * 16]);
     dst.u[0] = total.u[0];
 }
 
