@@ -32,7 +32,12 @@ def _builder(mode: str) -> Any:
 
     import tt_jit
 
-    return lambda func, out_idx: tt_jit.compile(func, out_idx=out_idx)
+    def build(func: Any, out_idx: Any) -> Any:
+        # Outputs made with T.empty are recorded in the PrimFunc; naming them again is a conflict.
+        eager = "tilelang_out_idx" in (func.attrs or {})
+        return tt_jit.compile(func, out_idx=None if eager else out_idx)
+
+    return build
 
 
 def _lower(func: Any, out_idx: Any) -> None:
