@@ -49,8 +49,8 @@ def accesses_of(record: TileStatement) -> Accesses:
         return _compute((), record.destination, record.destination.is_whole)
     if isinstance(record, TileGemm):
         clears = is_const_int(record.clear, 1)
-        reads = (record.a.buffer, record.b.buffer)
-        return _compute(reads if clears else (*reads, record.c.buffer), record.c, clears and record.c.is_whole)
+        operands = (record.a.buffer, record.b.buffer)
+        return _compute(operands if clears else (*operands, record.c.buffer), record.c, clears and record.c.is_whole)
     if isinstance(record, TileReduce):
         reads: tuple[tir.Buffer, ...] = (record.source.buffer,)
         if not record.clear:

@@ -105,7 +105,7 @@ class _Uses:
             self.written_by.setdefault(buffer.name, set()).add(accesses.role)
         if isinstance(record, TileCopy) and accesses.role == READER:
             self.loads.setdefault(record.destination.buffer.name, []).append(record)
-        elif accesses.role == WRITER:
+        elif isinstance(record, TileCopy) and accesses.role == WRITER:
             self.stores.setdefault(record.source.buffer.name, []).append(record)
 
     def roles(self) -> dict[str, list[str]]:

@@ -92,7 +92,7 @@ def location_of(node: object) -> SourceLocation | None:
     if isinstance(node, tir.Stmt):
         span = tilelang_ir.get_stmt_span(node)
         if span is not None:
-            return SourceLocation(file=str(span.source_name.name), line=int(span.line), column=None)
+            return SourceLocation(file=str(span.source_name.name), line=int(span.line))
     return None
 
 

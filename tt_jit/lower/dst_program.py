@@ -146,9 +146,8 @@ class _Scheduler:
             self.release(dying, keep=target)
             self.emit(node.operation, node.template, (), (), (target, *slots[1:]), node.immediates)
             return target
-        target = next((slot for slot in slots if slot in dying), None)
-        if target is None:
-            target = self.allocate()
+        reused = next((slot for slot in slots if slot in dying), None)
+        target = self.allocate() if reused is None else reused
         self.release(dying, keep=target)
         self.emit(node.operation, node.template, (), (), (*slots, target), node.immediates)
         return target

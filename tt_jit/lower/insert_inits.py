@@ -69,7 +69,8 @@ class _Tracker:
 
     def startup(self, body: tir.Stmt) -> tuple[tir.Stmt, State]:
         """``compute_kernel_hw_startup`` for the first matrix operation and the first packed buffer."""
-        matrix, packed = None, None
+        matrix: tuple[tir.Call, Intrinsic] | None = None
+        packed: tir.Var | None = None
         for call in _device_calls(body):
             intrinsic = INTRINSICS.get(device_name(call))
             if intrinsic is None:
@@ -78,11 +79,12 @@ class _Tracker:
                 matrix = (call, intrinsic)
             if packed is None and intrinsic.packs_to is not None:
                 packed = _operand(call, intrinsic.packs_to)
-        output = packed if packed is not None else _operand(matrix[0], matrix[1].source_a)
         if matrix is None:
-            return do("compute_kernel_hw_startup", output, output, output), self.formats(output, output, output)
+            return do("compute_kernel_hw_startup", packed, packed, packed), self.formats(packed, packed, packed)
         call, intrinsic = matrix
+        assert intrinsic.source_a is not None
         a = _operand(call, intrinsic.source_a)
+        output = a if packed is None else packed
         b = _operand(call, intrinsic.source_b) if intrinsic.source_b is not None else a
         state = self.formats(a, b, output)
         if _is_reversed(intrinsic):
@@ -112,7 +114,8 @@ class _Tracker:
             return self.loop(stmt, state)
         if isinstance(stmt, tir.IfThenElse):
             then, after_then = self.block(statements_of(stmt.then_case), dict(state))
-            other, after_other = [], state
+            other: list[tir.Stmt] = []
+            after_other = state
             if stmt.else_case is not None:
                 other, after_other = self.block(statements_of(stmt.else_case), dict(state))
             rebuilt = tir.IfThenElse(stmt.condition, sequence(then), sequence(other) if other else None)
@@ -145,7 +148,9 @@ class _Tracker:
         calls: dict[str, tir.Call] = {}
         for call in (call for stmt in statements for call in _device_calls(stmt)):
             need = self.need(call)
-            for slot, value in need.values.items() if need is not None else ():
+            if need is None:
+                continue
+            for slot, value in need.values.items():
                 values.setdefault(slot, set()).add(value)
                 calls.setdefault(slot, need.calls[slot])
         constant = {slot: next(iter(found)) for slot, found in values.items() if len(found) == 1}
@@ -201,6 +206,7 @@ class _Tracker:
 
 def init_call(call: tir.Call, intrinsic: Intrinsic) -> tir.Call:
     """The init of a device call."""
+    assert intrinsic.init is not None
     template = [a for a in call.args if isinstance(a, tir.StringImm)][: intrinsic.init.templated]
     operands = _operands(call)
     arguments = [argument(operands[position]) for position in intrinsic.init.arguments]
@@ -209,7 +215,8 @@ def init_call(call: tir.Call, intrinsic: Intrinsic) -> tir.Call:
 
 def _is_reversed(intrinsic: Intrinsic) -> bool:
     """Whether the first CB argument goes through SrcB (matmul)."""
-    return intrinsic.source_b is not None and intrinsic.source_b < intrinsic.source_a
+    a, b = intrinsic.source_a, intrinsic.source_b
+    return a is not None and b is not None and b < a
 
 
 def _operands(call: tir.Call) -> list[tir.PrimExpr]:

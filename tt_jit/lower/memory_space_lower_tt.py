@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tvm import tirx as tir
 
@@ -58,7 +59,7 @@ class CircularBuffer:
         return self.page_size * self.pages
 
     @staticmethod
-    def from_attribute(attribute: Mapping[str, object]) -> CircularBuffer:
+    def from_attribute(attribute: Mapping[str, Any]) -> CircularBuffer:
         """The record that ``vars(...)`` wrote into the PrimFunc attribute."""
         return CircularBuffer(
             name=str(attribute["name"]),
@@ -84,7 +85,7 @@ def memory_space_lower_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.P
     roles, formats, layouts = buffer_roles(func), buffer_formats(func), layouts_of(func)
     stages = _pipeline_stages(func)
     fpu_operands = _fpu_operands(func)
-    buffers = []
+    buffers: list[CircularBuffer] = []
     for name in sorted(roles, key=lambda n: _order(roles[n])):
         fmt = FORMATS[formats[name]]
         tiles = layouts[name].tiles
@@ -169,7 +170,7 @@ def _pipeline_stages(func: tir.PrimFunc) -> dict[str, int]:
 
 
 def _fpu_operands(func: tir.PrimFunc) -> set[str]:
-    names = set()
+    names: set[str] = set()
     for stmt in leaves(func.body):
         record = parse(stmt)
         if isinstance(record, TileGemm):

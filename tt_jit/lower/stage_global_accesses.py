@@ -70,9 +70,9 @@ class _Stager:
         if isinstance(record, TileFill) and record.destination.is_global:
             return self.fill(record)
         if isinstance(record, TileGemm):
-            return self.refuse_global(stmt, record.a, record.b, record.c)
+            self.refuse_global(stmt, record.a, record.b, record.c)
         if isinstance(record, TileReduce):
-            return self.refuse_global(stmt, record.source, record.destination)
+            self.refuse_global(stmt, record.source, record.destination)
         return None
 
     def refuse_global(self, stmt: tir.Stmt, *regions: Region) -> None:

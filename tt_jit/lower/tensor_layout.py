@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx as tir
 
@@ -18,7 +19,8 @@ class TensorLayout:
 
     ``tile``: ``row``/``col`` are the tensor dims along tile rows/columns (None: an inserted dim of size 1); a dim whose
     block is not a multiple of 32 is cut in blocks of that size, each padded to whole tiles. ``flat``: dim ``col`` is
-    cut in runs of 1024 elements, each a tile filled row by row. ``outer`` dims come first, in order.
+    cut in runs of 1024 elements, each a tile filled row by row. ``outer`` dims come first, in order. ``row_major``: a
+    page is a row of the last dim.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class TensorLayout:
     def tile_cols(self, shape: list[tir.PrimExpr]) -> tir.PrimExpr:
         """Tiles along the columns of one plane of a tensor of ``shape``."""
         if self.kind == "flat":
+            assert self.col is not None
             return tir.floordiv(shape[self.col] + (TILE_ELEMENTS - 1), TILE_ELEMENTS)
         return _tiles(shape, self.col, self.col_block)
 
@@ -53,6 +56,8 @@ class TensorLayout:
 
     def to_attribute(self) -> dict[str, object]:
         """The layout as the plan and the PrimFunc attribute write it."""
+        if self.kind == "row_major":
+            return {"kind": "row_major", "page_dims": 1}
         if self.kind == "flat":
             return {"kind": "flat", "outer": list(self.outer), "dim": self.col}
         return {
@@ -65,8 +70,10 @@ class TensorLayout:
         }
 
     @staticmethod
-    def from_attribute(attribute: Mapping[str, object]) -> TensorLayout:
+    def from_attribute(attribute: Mapping[str, Any]) -> TensorLayout:
         """The layout that ``to_attribute`` wrote."""
+        if str(attribute["kind"]) == "row_major":
+            return TensorLayout(kind="row_major", outer=())
         outer = tuple(int(dim) for dim in attribute["outer"])
         if str(attribute["kind"]) == "flat":
             return TensorLayout(kind="flat", outer=outer, col=int(attribute["dim"]))
@@ -79,6 +86,10 @@ class TensorLayout:
             row_block=int(attribute["row_block"]),
             col_block=int(attribute["col_block"]),
         )
+
+
+ROW_MAJOR = TensorLayout(kind="row_major", outer=())
+"""Pages are rows of the last dim, as the host has them."""
 
 
 def _tiles(shape: list[tir.PrimExpr], dim: int | None, block: int) -> tir.PrimExpr:

@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import tvm
 from tvm import tirx as tir
@@ -77,6 +78,7 @@ class Uniform:
         """The 32-bit pattern of the value in DST format ``fmt``."""
         if self.constant is None:
             expression = self.expression
+            assert expression is not None
             if expression.dtype.startswith(("float", "bfloat")) or fmt == INT:
                 return expression
             return call("float_bits", expression, dtype="uint32")
@@ -111,10 +113,10 @@ class ExpressionBuilder:
 
     # ---- nodes -----------------------------------------------------------------------------------------------------
 
-    def node(self, operation: str, *children: Node, **fields: object) -> Node:
+    def node(self, operation: str, *children: Node, **fields: Any) -> Node:
         """The node for this call, shared with an equal one."""
         immediates = tuple(fields.get("immediates", ()))
-        key = (
+        key: tuple[object, ...] = (
             operation,
             tuple(id(child) for child in children),
             tuple(str(i) for i in immediates),
@@ -252,6 +254,7 @@ class ExpressionBuilder:
         if _format(left) == INT or _format(right) == INT:
             return self.int_arithmetic(name, left, right)
         if isinstance(right, Uniform):
+            assert isinstance(left, Node)
             return self.with_scalar(name, left, right)
         if isinstance(left, Uniform):
             return self.scalar_with(name, left, right)
@@ -262,7 +265,7 @@ class ExpressionBuilder:
         (first, second), shape = self.together(left, right)
         return self.node(f"{name}_binary_tile", first, second, shape=shape)
 
-    def with_scalar(self, name: str, left: Node, right: Uniform) -> Value:
+    def with_scalar(self, name: str, left: Node, right: Uniform) -> Node:
         if name == "div":
             if right.constant is not None and _is_power_of_two(right.constant):
                 return self.with_scalar("mul", left, Uniform(constant=1.0 / right.constant))
@@ -271,7 +274,7 @@ class ExpressionBuilder:
             return left
         return self.unary(f"{name}_unary_tile", left, right.bits(FLOAT))
 
-    def scalar_with(self, name: str, left: Uniform, right: Node) -> Value:
+    def scalar_with(self, name: str, left: Uniform, right: Node) -> Node:
         if name in ("add", "mul"):
             return self.with_scalar(name, right, left)
         if name == "sub":
@@ -318,6 +321,7 @@ class ExpressionBuilder:
             return self.node(f"binary_{name}_int32_tile", first, second, shape=shape, format=INT)
         if isinstance(left, Uniform):
             left, right = right, left
+        assert isinstance(left, Node)
         if isinstance(right, Uniform):
             return self.unary(f"unary_{name}_tile", left, right.bits(FLOAT))
         (first, second), shape = self.together(left, right)
@@ -332,6 +336,7 @@ class ExpressionBuilder:
             left = self.fill(left)
         if isinstance(left, Uniform):
             left, right, name = right, left, _MIRROR[name]
+        assert isinstance(left, Node)
         if left.format == INT or _format(right) == INT:
             (first, second), shape = self.together(left, self.materialize(right, INT))
             template = ("DataFormat::Int32",)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tilelang.ir as tilelang_ir
 import tvm
 from tvm import tirx as tir
+from tvm.tirx import PrimExpr
 
-PrimExpr = tir.PrimExpr
 GLOBAL_SCOPE = "global"
 
 
@@ -333,7 +334,7 @@ def same_load(one: tir.BufferLoad, other: tir.BufferLoad) -> bool:
 def replace_loads(expr: PrimExpr, replacements: Sequence[tuple[tir.BufferLoad, PrimExpr]]) -> PrimExpr:
     """``expr`` with every load that equals a first element replaced by the second."""
 
-    def visit(node: object) -> object | None:
+    def visit(node: Any) -> PrimExpr | None:
         for old, new in replacements:
             if same_load(node, old):
                 return new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx as tir
 
@@ -80,7 +81,7 @@ class TileLayout:
         }
 
     @staticmethod
-    def from_attribute(attribute: Mapping[str, object]) -> TileLayout:
+    def from_attribute(attribute: Mapping[str, Any]) -> TileLayout:
         """The layout that ``to_attribute`` wrote."""
         return TileLayout(
             kind=str(attribute["kind"]),

@@ -17,6 +17,7 @@ After::
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import tvm
 from tvm import tirx as tir
@@ -91,7 +92,7 @@ class _Padder:
 
     def gemm(self, record: TileGemm, stmt: tir.Stmt) -> tir.Stmt | None:
         before: list[tir.Stmt] = []
-        regions = {}
+        regions: dict[str, Any] = {}
         for side, axis in (("a", -2 if record.transpose_a else -1), ("b", -1 if record.transpose_b else -2)):
             region = getattr(record, side)
             if region.is_whole and region.buffer.name not in self.zero_padded and self.is_ragged(region, axis):
@@ -124,7 +125,7 @@ class _Padder:
         padded = tir.decl_buffer(shape, buffer.dtype, name, scope="local.fragment")
         self.buffers.append(padded)
         along_cols = axis == -1 and layout.kind != "column"
-        changed = {"cols": shape[axis]} if along_cols else {"rows": shape[axis]}
+        changed: dict[str, Any] = {"cols": shape[axis]} if along_cols else {"rows": shape[axis]}
         self.layouts[name] = replace(layout, **changed)
         self.info[buffer.name] = {
             "rows": layout.rows,
