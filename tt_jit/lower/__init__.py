@@ -22,6 +22,8 @@ from .materialize_index_tiles import materialize_index_tiles
 from .memory_space_lower_tt import memory_space_lower_tt
 from .normalize_tile_program import normalize_tile_program
 from .read_scalars import read_scalars
+from .split_expressions import split_expressions
+from .split_kernels import split_kernels
 from .split_roles import split_roles
 from .stage_global_accesses import stage_global_accesses
 from .tensorize_tt import tensorize_tt
@@ -34,6 +36,7 @@ PIPELINE = (
     function_pass(apply_tt_defaults),
     # The tile program: one form for every construct, all data on chip.
     function_pass(normalize_tile_program),
+    module_pass(split_kernels),
     function_pass(read_scalars),
     function_pass(check_supported),
     function_pass(stage_global_accesses),
@@ -41,9 +44,10 @@ PIPELINE = (
     function_pass(infer_tile_layout),
     function_pass(tile_pad_tt),
     function_pass(materialize_index_tiles),
+    function_pass(split_expressions),
     # Who does which block, and how tensors lie in DRAM.
     function_pass(infer_default_tt_schedule),
-    function_pass(infer_default_tt_shard),
+    module_pass(infer_default_tt_shard),
     function_pass(tt_shard_to_core_map),
     function_pass(grid_to_persistent_tt),
     # Circular buffers.

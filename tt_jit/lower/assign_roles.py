@@ -228,5 +228,6 @@ def _compute_format_name(buffer: tir.Buffer) -> str:
         raise UnsupportedError(
             f"on-chip buffer {buffer.name} has dtype {buffer.dtype}, which no Tensix data format carries",
             hint="use float32, float16, bfloat16 or 8 to 32-bit integers",
+            at=buffer,
         )
     return fmt.name

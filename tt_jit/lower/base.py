@@ -79,7 +79,7 @@ def run_pipeline(
             if step.verify is not None:
                 step.verify(module)
         except TTJitError as error:
-            raise _located(error) from error.__cause__
+            raise _located(error, module) from error.__cause__
         if trace is not None:
             trace.milliseconds[step.name] = (time.perf_counter() - started) * 1e3
             if dump:
@@ -88,15 +88,22 @@ def run_pipeline(
 
 
 def location_of(node: object) -> SourceLocation | None:
-    """The user's file and line of a TIR statement (or of the first statement inside it that has one)."""
+    """The user's file and line of a statement (or of the first inside it that has one), a buffer or a function."""
+    span = None
     if isinstance(node, tir.Stmt):
         span = tilelang_ir.get_stmt_span(node)
-        if span is not None:
-            return SourceLocation(file=str(span.source_name.name), line=int(span.line))
-    return None
+    elif isinstance(node, tir.PrimFunc):
+        span = tilelang_ir.get_prim_func_span(node)
+    elif isinstance(node, tir.Buffer):
+        span = node.span
+    if span is None or span.source_name is None:
+        return None
+    return SourceLocation(file=str(span.source_name.name), line=int(span.line))
 
 
-def _located(error: TTJitError) -> TTJitError:
-    if error.location is None and getattr(error, "at", None) is not None:
-        error.location = location_of(error.at)
+def _located(error: TTJitError, module: tvm.IRModule) -> TTJitError:
+    """``error`` with the place of the node it names; an error about no node in particular points at the kernel."""
+    if error.location is None:
+        places = map(location_of, (error.at, *module.functions.values()))
+        error.location = next((place for place in places if place is not None), None)
     return error

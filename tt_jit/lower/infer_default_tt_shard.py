@@ -2,7 +2,8 @@
 
 Why: DRAM holds 32x32 tiles, but a TileLang tensor may be accessed along any of its dims: attention on (B, S, H, D)
 reads (S, D) planes. All access regions of a tensor vote; a block size that is not a multiple of 32 makes the host pad
-each block, so that every block starts on a tile.
+each block, so that every block starts on a tile. A tensor that is accessed along different dims, at places inside a tile,
+or element by element stays row-major, and ``tensorize_row_major`` moves its rows piece by piece.
 
 Before::
 
@@ -27,7 +28,7 @@ from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
 from .ops import is_scalar_read
 from .ranges import leaves_with_ranges
-from .tensor_layout import ATTRIBUTE_PREFIX, TensorLayout, layout_attribute
+from .tensor_layout import ATTRIBUTE_PREFIX, ROW_MAJOR, TensorLayout, layout_attribute
 from .tile_ir import PrimExpr, Region, TileCopy, is_const_int, parse
 from .tile_layout import TileLayout, layouts_of
 
@@ -38,7 +39,7 @@ class DimAccess:
 
     dim: int
     offset: PrimExpr
-    extent: int
+    extent: int | None
     divides: Callable[[int], bool]
     reaches_end: bool
 
@@ -57,19 +58,39 @@ class TensorAccess:
 class _Accesses:
     buffer: tir.Buffer
     found: list[TensorAccess] = field(default_factory=list)
+    by_element: bool = False
 
 
-def infer_default_tt_shard(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
-    """Attach ``tt_buffer_<name>_layout`` and ``tt_buffer_<name>_needs_padding`` for every accessed tensor."""
-    layout_type = str(func.attrs["tt_layout_type"])
-    if layout_type != "dram_interleaved":
-        raise UnsupportedError(f"tt_layout_type {layout_type!r} is unknown", hint="use 'dram_interleaved'")
-    layouts = layouts_of(func)
+def infer_default_tt_shard(module: tvm.IRModule, context: LoweringContext) -> tvm.IRModule:
+    """Attach ``tt_buffer_<name>_layout`` and ``tt_buffer_<name>_needs_padding`` for every accessed tensor.
+
+    The functions of a module are kernels that run one after another on the same tensors: all of them vote.
+    """
     tensors: dict[str, _Accesses] = {}
-    scalar_reads: dict[str, tir.Stmt] = {}
+    for func in module.functions.values():
+        layout_type = str(func.attrs["tt_layout_type"])
+        if layout_type != "dram_interleaved":
+            raise UnsupportedError(f"tt_layout_type {layout_type!r} is unknown", hint="use 'dram_interleaved'")
+        _collect(func, tensors)
+    attributes: dict[str, object] = {}
+    for name, accesses in tensors.items():
+        layout = _choose(accesses)
+        attributes[layout_attribute(name)] = layout.to_attribute()
+        attributes[f"{ATTRIBUTE_PREFIX}{name}_needs_padding"] = _needs_padding(accesses.buffer, layout)
+    functions = {}
+    for name, func in module.functions.items():
+        for key, value in attributes.items():
+            func = func.with_attr(key, value)
+        functions[name] = func
+    return tvm.IRModule(functions)
+
+
+def _collect(func: tir.PrimFunc, tensors: dict[str, _Accesses]) -> None:
+    layouts = layouts_of(func)
     for stmt, analyzer in leaves_with_ranges(func):
         if is_scalar_read(stmt):
-            scalar_reads.setdefault(stmt.value.args[0].buffer.name, stmt)
+            buffer = stmt.value.args[0].buffer
+            tensors.setdefault(buffer.name, _Accesses(buffer=buffer)).by_element = True
         record = parse(stmt)
         if not isinstance(record, TileCopy):
             continue
@@ -77,19 +98,6 @@ def infer_default_tt_shard(func: tir.PrimFunc, context: LoweringContext) -> tir.
             if region.is_global:
                 entry = tensors.setdefault(region.buffer.name, _Accesses(buffer=region.buffer))
                 entry.found.append(tensor_access(region, other, layouts[other.buffer.name], analyzer, stmt))
-    for name, accesses in tensors.items():
-        layout = _choose(accesses)
-        func = func.with_attr(layout_attribute(name), layout.to_attribute())
-        func = func.with_attr(f"{ATTRIBUTE_PREFIX}{name}_needs_padding", _needs_padding(accesses.buffer, layout))
-    for name, stmt in scalar_reads.items():
-        if name in tensors:
-            raise UnsupportedError(
-                f"the tensor {name} is both copied in tiles and read element by element",
-                hint="pass it twice, once for each use",
-                at=stmt,
-            )
-        func = func.with_attr(layout_attribute(name), {"kind": "row_major", "page_dims": 1})
-    return func
 
 
 def pair_dims(one: Region, other: Region, stmt: tir.Stmt) -> dict[int, int]:
@@ -119,18 +127,12 @@ def tensor_access(
         if dim is None:
             return None
         extent = region.extents[dim]
-        if not isinstance(extent, tir.IntImm):
-            raise UnsupportedError(
-                f"a copy of run-time extent {extent} from {region.buffer.name} has no tile form",
-                hint="copy a compile-time block; rows past the end read as 0 and are not written",
-                at=stmt,
-            )
         offset = region.mins[dim]
         end = offset + extent
         return DimAccess(
             dim=dim,
             offset=offset,
-            extent=int(extent.value),
+            extent=int(extent.value) if isinstance(extent, tir.IntImm) else None,
             divides=lambda n: _divisible(analyzer, offset, n),
             reaches_end=analyzer.can_prove(end >= region.buffer.shape[dim]),
         )
@@ -143,70 +145,47 @@ def _divisible(analyzer: tvm.arith.Analyzer, offset: PrimExpr, divisor: int) -> 
 
 
 def _choose(accesses: _Accesses) -> TensorLayout:
-    first = accesses.found[0]
-    rank = len(accesses.buffer.shape)
-    row = next((a.row.dim for a in accesses.found if a.row is not None), None)
-    col = next((a.col.dim for a in accesses.found if a.col is not None), None)
-    for access in accesses.found:
-        if access.flat != first.flat or not _agrees(access.row, row) or not _agrees(access.col, col):
-            raise UnsupportedError(
-                f"the tensor {accesses.buffer.name} is read along different dims by different copies",
-                hint="make every copy of it move the same two dims, or pass a second tensor with the other order",
-                at=access.stmt,
-            )
-    outer = tuple(d for d in range(rank) if d not in (row, col))
-    if first.flat:
-        _check_flat(accesses)
-        return TensorLayout(kind="flat", outer=outer, col=col)
+    """Tiles where every access moves whole tiles along the same dims, else rows, which suit any access."""
     rows = [a.row for a in accesses.found if a.row is not None]
     cols = [a.col for a in accesses.found if a.col is not None]
-    return TensorLayout(
-        kind="tile",
-        outer=outer,
-        row=row,
-        col=col,
-        row_block=_block(accesses, rows, "row"),
-        col_block=_block(accesses, cols, "column"),
-    )
+    row, col = (lines[0].dim if lines else None for lines in (rows, cols))
+    flat = any(access.flat for access in accesses.found)
+    if accesses.by_element or not all(
+        access.flat == flat and _agrees(access.row, row) and _agrees(access.col, col) for access in accesses.found
+    ):
+        return ROW_MAJOR
+    outer = tuple(d for d in range(len(accesses.buffer.shape)) if d not in (row, col))
+    if flat:
+        whole_tiles = all(line.extent is not None and line.divides(TILE_ELEMENTS) for line in cols)
+        return TensorLayout(kind="flat", outer=outer, col=col) if whole_tiles else ROW_MAJOR
+    row_block, col_block = _block(rows), _block(cols)
+    if row_block is None or col_block is None:
+        return ROW_MAJOR
+    return TensorLayout(kind="tile", outer=outer, row=row, col=col, row_block=row_block, col_block=col_block)
 
 
 def _agrees(access: DimAccess | None, dim: int | None) -> bool:
     return (access.dim if access is not None else None) == dim
 
 
-def _check_flat(accesses: _Accesses) -> None:
-    """1-D blocks of a dense tensor start at multiples of 1024 elements, one tile."""
-    for access in accesses.found:
-        if access.col is not None and not access.col.divides(TILE_ELEMENTS):
-            raise TilingError(
-                f"1-D block of {accesses.buffer.name} at offset {access.col.offset}: not a multiple of {TILE_ELEMENTS}",
-                hint="access the tensor in blocks that start at multiples of 1024",
-                at=access.stmt,
-            )
+def _block(lines: list[DimAccess]) -> int | None:
+    """The padded block size along one dim: 32 when every access is tile-aligned, else the common block size, if any."""
+    extents = [line.extent for line in lines if line.extent is not None]
+    if len(extents) < len(lines):
+        return None
 
+    def aligned(line: DimAccess, extent: int) -> bool:
+        return line.divides(TILE_HEIGHT) and (extent % TILE_HEIGHT == 0 or line.reaches_end)
 
-def _block(accesses: _Accesses, lines: list[DimAccess], axis: str) -> int:
-    """The padded block size along one dim: 32 when every access is tile-aligned, else the common block size."""
-
-    def aligned(line: DimAccess) -> bool:
-        return line.divides(TILE_HEIGHT) and (line.extent % TILE_HEIGHT == 0 or line.reaches_end)
-
-    if all(aligned(line) for line in lines):
+    if all(map(aligned, lines, extents)):
         return TILE_HEIGHT
-    block = max(line.extent for line in lines)
-    if all(line.divides(block) and line.extent <= block for line in lines):
-        return block
-    bad = next(line for line in lines if not aligned(line))
-    stmt = next(a.stmt for a in accesses.found if a.row is bad or a.col is bad)
-    raise TilingError(
-        f"copy of {bad.extent} {axis}s of {accesses.buffer.name} at offset {bad.offset}: "
-        f"not a multiple of {TILE_HEIGHT} and not a multiple of one block size",
-        hint="start blocks at multiples of 32 or at multiples of one common block size",
-        at=stmt,
-    )
+    block = max(extents)
+    return block if all(line.divides(block) for line in lines) else None
 
 
 def _needs_padding(buffer: tir.Buffer, layout: TensorLayout) -> bool:
+    if layout.kind == "row_major":
+        return False
     for dim, block in ((layout.row, layout.row_block), (layout.col, layout.col_block)):
         size = buffer.shape[dim] if dim is not None else None
         if not isinstance(size, tir.IntImm) or int(size.value) % TILE_HEIGHT or block % TILE_HEIGHT:

@@ -62,6 +62,7 @@ def _extents(buffer: tir.Buffer) -> tuple[int, ...]:
         raise UnsupportedError(
             f"on-chip buffer {buffer.name} has a run-time shape {list(buffer.shape)}",
             hint="allocate on-chip buffers with compile-time sizes",
+            at=buffer,
         )
     return tuple(int(extent.value) for extent in buffer.shape)
 

@@ -104,7 +104,7 @@ def memory_space_lower_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.P
             )
         )
     buffers += _mailboxes(func, len(buffers))
-    buffers = _fit(buffers, context)
+    buffers = _fit(buffers, func, context)
     func = func.with_attr(CIRCULAR_BUFFERS_ATTRIBUTE, [vars(buffer) for buffer in buffers])
     return func.with_attr("tt_num_cbs", len(buffers))
 
@@ -178,7 +178,7 @@ def _fpu_operands(func: tir.PrimFunc) -> set[str]:
     return names
 
 
-def _fit(buffers: list[CircularBuffer], context: LoweringContext) -> list[CircularBuffer]:
+def _fit(buffers: list[CircularBuffer], func: tir.PrimFunc, context: LoweringContext) -> list[CircularBuffer]:
     """The same buffers, with shallower streams where L1 asks for it."""
     limit = context.target.l1_usable_bytes
     if len(buffers) > context.target.max_circular_buffers:
@@ -186,23 +186,28 @@ def _fit(buffers: list[CircularBuffer], context: LoweringContext) -> list[Circul
             f"the kernel needs {len(buffers)} circular buffers; {context.target.arch} has "
             f"{context.target.max_circular_buffers}: {', '.join(buffer.name for buffer in buffers)}",
             hint="reuse shared and fragment buffers, or split the kernel",
+            at=func,
         )
     while sum(buffer.bytes for buffer in buffers) > limit:
         candidates = [b for b in buffers if b.pages > b.tiles]
         if not candidates:
-            raise _overflow(buffers, limit, context)
+            raise _overflow(buffers, limit, func, context)
         largest = max(candidates, key=lambda b: (b.pages // b.tiles, b.bytes))
         smaller = replace(largest, pages=largest.pages - largest.tiles)
         buffers = [smaller if b is largest else b for b in buffers]
     return buffers
 
 
-def _overflow(buffers: list[CircularBuffer], limit: int, context: LoweringContext) -> L1OverflowError:
+def _overflow(
+    buffers: list[CircularBuffer], limit: int, func: tir.PrimFunc, context: LoweringContext
+) -> L1OverflowError:
     total = sum(buffer.bytes for buffer in buffers)
-    rows = ", ".join(
-        f"{b.name} {b.tiles} tiles of {b.format} = {b.bytes:,} B" for b in sorted(buffers, key=lambda b: -b.bytes)
-    )
+    by_size = sorted(buffers, key=lambda b: -b.bytes)
+    rows = ", ".join(f"{b.name} {b.tiles} tiles of {b.format} = {b.bytes:,} B" for b in by_size)
+    declared = {leaf.buffer.name: leaf.buffer for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
+    users = [declared[b.name] for b in by_size if b.name in declared and declared[b.name].span is not None]
     return L1OverflowError(
         f"the on-chip buffers need {total:,} B of L1 per core; {context.target.arch} has {limit:,} B for them ({rows})",
         hint="use smaller block sizes, fewer stages, or narrower dtypes for the largest buffers",
+        at=users[0] if users else func,
     )

@@ -1,8 +1,8 @@
 """Read the values that steer control flow and addresses, once, in a statement of their own.
 
-Why: a loop bound, a branch condition or a block index may come from memory (sequence lengths, block masks, page tables). The
-reader core fetches such a value and passes it to the other roles, so the read must be an explicit statement at a place that
-all three kernels reach.
+Why: a loop bound, a branch condition or a block index may come from memory (sequence lengths, block masks, tables).
+The reader core fetches such a value and passes it to the other roles, so the read must be an explicit statement at a
+place that all three kernels reach.
 
 Before::
 
@@ -161,6 +161,6 @@ def _is_scalar_load(load: tir.BufferLoad) -> bool:
 def _index_loads(arg: tir.PrimExpr) -> list[tir.BufferLoad]:
     """Tensor loads inside the indices of a region (the region's own load names the tensor, it reads nothing)."""
     if isinstance(arg, tir.Call) and isinstance(arg.op, tvm.ir.Op) and arg.op.name == "tl.region":
-        inner = [index for index in arg.args[0].indices] + list(arg.args[1:])
+        inner = [*arg.args[0].indices, *arg.args[1:]]
         return [load for expr in inner for load in loads_in(expr) if _is_scalar_load(load)]
     return [load for load in loads_in(arg) if _is_scalar_load(load)] if isinstance(arg, tir.PrimExpr) else []

@@ -30,9 +30,10 @@ INTEGER_FORMATS = ("Int32", "UInt32", "UInt16", "UInt8")
 
 @dataclass(frozen=True, kw_only=True)
 class TileScope:
-    """What the tensorizers know: rings and layouts by buffer name, and the DST capacity."""
+    """What the tensorizers know: rings, page formats and tile layouts by buffer name, and the DST capacity."""
 
     rings: dict[str, CircularBuffer]
+    formats: dict[str, str]
     layouts: dict[str, TileLayout]
     context: LoweringContext
 
@@ -43,11 +44,11 @@ class TileScope:
 
     def is_fpu_readable(self, buffer: tir.Buffer) -> bool:
         """Whether the matrix engine reads the buffer without loss (16-bit floats)."""
-        return self.rings[buffer.name].format == "Float16_b"
+        return self.formats[buffer.name] == "Float16_b"
 
     def dst_format(self, buffer: tir.Buffer) -> str:
         """DST format of a loaded tile."""
-        return INT if self.rings[buffer.name].format in INTEGER_FORMATS else FLOAT
+        return INT if self.formats[buffer.name] in INTEGER_FORMATS else FLOAT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +109,21 @@ def _source_load(source: Region, variables: list[tir.Var], stmt: tir.Stmt) -> ti
 
 def tensorize_elementwise(record: Elementwise, stmt: tir.Stmt, scope: TileScope, *, in_place: bool) -> tir.Stmt:
     """Device loops that compute the store of ``record`` tile by tile."""
+    tile_map = tile_map_of(record, stmt, scope)
+    body = emit_tile_map(tile_map, scope, in_place=in_place)
+    axes = tile_map.axes
+    used = [v for v in (axes.row, axes.col, axes.flat) if v is not None]
+    for var, extent in reversed(list(zip(record.loop_vars, record.extents, strict=True))):
+        if not any(var.same_as(v) for v in used):
+            body = _serial(var, extent, body)
+    return body
+
+
+def tile_map_of(record: Elementwise, stmt: tir.Stmt, scope: TileScope) -> TileMap:
+    """The tiles that ``record`` computes and the DST program of one of them."""
     store = record.store
     layout = scope.layouts[store.buffer.name]
     axes = axes_of(store.buffer, layout, list(store.indices), record.loop_vars)
-    used = [v for v in (axes.row, axes.col, axes.flat) if v is not None]
-    outer = [
-        (var, extent)
-        for var, extent in zip(record.loop_vars, record.extents, strict=True)
-        if not any(var.same_as(v) for v in used)
-    ]
     extent_of = dict(zip(record.loop_vars, record.extents, strict=True))
     access = tile_access(store.buffer, layout, list(store.indices), axes, stmt)
     _check_covers_tiles(access, axes, extent_of, stmt)
@@ -135,11 +142,10 @@ def tensorize_elementwise(record: Elementwise, stmt: tir.Stmt, scope: TileScope,
 
         builder = ExpressionBuilder(load=load, origin_of=origin, stmt=stmt, share=share)
         value = builder.value(_without_final_cast(store))
-        wanted = scope.dst_format(store.buffer)
-        root = builder.spread(builder.materialize(value, wanted))
+        root = builder.spread(builder.materialize(value, scope.dst_format(store.buffer)))
         return schedule([root], fpu_formats=scope.is_fpu_readable)
 
-    tile_map = TileMap(
+    return TileMap(
         access=access,
         axes=axes,
         rows=_tiles(extent_of.get(axes.row, 1), TILE_HEIGHT),
@@ -149,10 +155,12 @@ def tensorize_elementwise(record: Elementwise, stmt: tir.Stmt, scope: TileScope,
         tile_col=tile_col,
         stmt=stmt,
     )
-    body = emit_tile_map(tile_map, scope, in_place=in_place)
-    for var, extent in reversed(outer):
-        body = tir.For(var, tir.IntImm("int32", 0), tir.IntImm("int32", extent), tir.ForKind.SERIAL, body)
-    return body
+
+
+def smallest_program(tile_map: TileMap, limit: int) -> DstProgram:
+    """The DST program of one tile; loads are repeated instead of kept when that saves slots."""
+    program = tile_map.build(True)
+    return program if program.slots <= limit else tile_map.build(False)
 
 
 def _without_final_cast(store: tir.BufferStore) -> tir.PrimExpr:
@@ -211,9 +219,7 @@ def _load(
 
 def emit_tile_map(tile_map: TileMap, scope: TileScope, *, in_place: bool) -> tir.Stmt:
     """Loops over batches of output tiles: acquire, steps, pack."""
-    program = tile_map.build(True)
-    if program.slots > scope.dst_tiles:
-        program = tile_map.build(False)
+    program = smallest_program(tile_map, scope.dst_tiles)
     if program.slots > scope.dst_tiles:
         raise InternalError(
             f"an expression needs {program.slots} DST registers; {scope.dst_tiles} are there (split_expressions failed)"

@@ -131,6 +131,8 @@ def fetch_scalar(load: tir.BufferLoad) -> tir.Call:
     page: tir.PrimExpr = tir.IntImm("int32", 0)
     for index, extent in zip(indices[:-1], shape[:-1], strict=True):
         page = page * extent + index
-    bytes_ = global_format(str(load.buffer.dtype)).element_bytes
+    page_format = global_format(str(load.buffer.dtype))
+    assert page_format is not None
+    bytes_ = page_format.element_bytes
     simplify = tvm.arith.Analyzer().simplify
     return call("read_scalar", load.buffer, simplify(page), simplify(indices[-1]), bytes_, dtype="int32")

@@ -53,7 +53,9 @@ from .tile_layout import layouts_of
 
 def tensorize_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Lower all tile statements of ``func`` to device calls."""
-    scope = TileScope(rings=circular_buffers(func), layouts=layouts_of(func), context=context)
+    rings = circular_buffers(func)
+    formats = {name: ring.format for name, ring in rings.items()}
+    scope = TileScope(rings=rings, formats=formats, layouts=layouts_of(func), context=context)
     tensorizer = _Tensorizer(func=func, scope=scope, analyzer=analyzer_for(func))
     body = tensorizer.statement(func.body)
     func = func.with_body(body).with_attr("tt_num_matmuls", tensorizer.matmuls)

@@ -282,7 +282,7 @@ def rewrite(stmt: tir.Stmt, leaf: Callable[[tir.Stmt], tir.Stmt | None]) -> tir.
     """Rewrite every tile or simple statement; ``leaf`` returns a replacement, or None to keep it.
 
     Control flow (SeqStmt, serial For, IfThenElse, While) is rebuilt around the results; a ``T.Parallel`` nest is one
-    leaf.
+    leaf. An error that names no place is about the statement at hand.
     """
     if isinstance(stmt, tir.SeqStmt):
         return sequence([rewrite(s, leaf) for s in stmt.seq])
@@ -293,7 +293,11 @@ def rewrite(stmt: tir.Stmt, leaf: Callable[[tir.Stmt], tir.Stmt | None]) -> tir.
         return with_span_of(tir.IfThenElse(stmt.condition, rewrite(stmt.then_case, leaf), other), stmt)
     if isinstance(stmt, tir.While):
         return with_span_of(tir.While(stmt.condition, rewrite(stmt.body, leaf)), stmt)
-    replacement = leaf(stmt)
+    try:
+        replacement = leaf(stmt)
+    except TTJitError as error:
+        error.at = stmt if error.at is None else error.at
+        raise
     return stmt if replacement is None else with_span_of(replacement, stmt)
 
 
