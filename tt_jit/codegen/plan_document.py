@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tvm
 from tvm import tirx as tir
@@ -14,45 +15,81 @@ from ..lower.base import LoweringContext
 from ..lower.grid_to_persistent_tt import WORK_COUNT, WORK_START
 from ..lower.memory_space_lower_tt import circular_buffers
 from ..lower.ops import device_name, is_device_call
+from ..lower.split_kernels import PROGRAM_ATTRIBUTE, workspaces_of
 from ..lower.tensor_layout import layout_attribute, tensor_layout
 from .cpp_expressions import ExpressionPrinter
 from .kernels import KernelText
 
 
+Programs = Mapping[int, Mapping[str, tir.PrimFunc]]
+"""The role functions of every program, by its number and the role."""
+
+
+def programs_of(module: tvm.IRModule) -> dict[int, dict[str, tir.PrimFunc]]:
+    """The role functions of ``module`` by program, in the order in which programs and roles run."""
+    programs: dict[int, dict[str, tir.PrimFunc]] = {}
+    ordered = sorted(
+        module.functions.values(),
+        key=lambda func: (int(func.attrs[PROGRAM_ATTRIBUTE]), ROLES.index(str(func.attrs["tt_role"]))),
+    )
+    for func in ordered:
+        programs.setdefault(int(func.attrs[PROGRAM_ATTRIBUTE]), {})[str(func.attrs["tt_role"])] = func
+    return programs
+
+
+def kernel_file(programs: Programs, number: int, role: str) -> str:
+    """The file of a kernel: programs have folders when there are several."""
+    return f"{role}.cpp" if len(programs) == 1 else f"{number}/{role}.cpp"
+
+
 def plan_document(
-    name: str, module: tvm.IRModule, kernels: Mapping[str, KernelText], context: LoweringContext
+    name: str, programs: Programs, kernels: Mapping[tuple[int, str], KernelText], context: LoweringContext
 ) -> dict[str, object]:
-    """The JSON document of ``tt.plan.json`` (version 1) for the role functions of ``module``."""
-    functions = {str(func.attrs["tt_role"]): func for func in module.functions.values()}
-    func = next(iter(functions.values()))
+    """The JSON document of ``tt.plan.json`` (version 1) for the role functions of a lowered module."""
+    functions = [func for roles in programs.values() for func in roles.values()]
+    func = functions[0]
     access = _tensor_access(functions)
+    workspaces = workspaces_of(func)
     return {
         "version": 1,
         "name": name,
         "target": context.target.arch,
         "grid": list(context.target.grid),
-        "symbols": _symbols(func),
+        "symbols": _symbols(func, workspaces),
         "scalars": [
             {"name": param.name, "param_index": index, "dtype": str(param.dtype)}
             for index, param in enumerate(func.params)
             if param not in func.buffer_map
         ],
-        "tensors": _tensors(func, access),
-        "programs": [_program(name, func, kernels, context)],
+        "tensors": _tensors(func, access, workspaces),
+        "programs": [
+            _program(
+                name if len(programs) == 1 else f"{name}_{number}",
+                next(iter(roles.values())),
+                {role: (kernel_file(programs, number, role), kernels[number, role]) for role in roles},
+            )
+            for number, roles in programs.items()
+        ],
     }
 
 
-def _symbols(func: tir.PrimFunc) -> list[dict[str, object]]:
+def _symbols(func: tir.PrimFunc, workspaces: frozenset[str]) -> list[dict[str, object]]:
     found: dict[str, dict[str, object]] = {}
     for param in func.params:
-        buffer = func.buffer_map[param] if param in func.buffer_map else None
-        for dim, extent in enumerate(buffer.shape if buffer is not None else ()):
+        if param not in func.buffer_map:
+            continue
+        buffer = func.buffer_map[param]
+        if buffer.name in workspaces:
+            continue
+        for dim, extent in enumerate(buffer.shape):
             if isinstance(extent, tir.Var):
                 found.setdefault(extent.name, {"name": extent.name, "param": buffer.name, "dim": dim})
     return list(found.values())
 
 
-def _tensors(func: tir.PrimFunc, access: Mapping[str, str]) -> list[dict[str, object]]:
+def _tensors(
+    func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozenset[str]
+) -> list[dict[str, object]]:
     records = []
     for index, param in enumerate(func.params):
         if param not in func.buffer_map:
@@ -61,7 +98,7 @@ def _tensors(func: tir.PrimFunc, access: Mapping[str, str]) -> list[dict[str, ob
         fmt = global_format(str(buffer.dtype))
         record: dict[str, object] = {
             "name": buffer.name,
-            "param_index": index,
+            "param_index": None if buffer.name in workspaces else index,
             "dtype": str(buffer.dtype),
             "format": fmt.name if fmt is not None else "Float32",
             "access": access.get(buffer.name, "none"),
@@ -82,19 +119,19 @@ def _layout(func: tir.PrimFunc, buffer: tir.Buffer) -> dict[str, object]:
     return {key: None if value == -1 else value for key, value in document.items()}
 
 
-def _tensor_access(functions: Mapping[str, tir.PrimFunc]) -> dict[str, str]:
+def _tensor_access(functions: Sequence[tir.PrimFunc]) -> dict[str, str]:
     """``read``, ``write`` or ``read_write`` for every tensor that a kernel touches."""
     reads: set[str] = set()
     writes: set[str] = set()
 
-    def visit(node: object) -> None:
+    def visit(node: Any) -> None:
         if is_device_call(node) and device_name(node) == "read_scalar":
             reads.add(node.args[0].name)
         if is_device_call(node) and device_name(node) in ("noc_async_read_page", "noc_async_write_page"):
             (reads if device_name(node) == "noc_async_read_page" else writes).add(node.args[1].name)
 
     names = {}
-    for func in functions.values():
+    for func in functions:
         tir.stmt_functor.post_order_visit(func.body, visit)
         names.update({b.data.name: b.name for b in func.buffer_map.values()})
     result = {}
@@ -124,13 +161,11 @@ class _PlanExpressions(ExpressionPrinter):
         return super().render(expr)
 
 
-def _program(
-    name: str, func: tir.PrimFunc, kernels: Mapping[str, KernelText], context: LoweringContext
-) -> dict[str, object]:
+def _program(name: str, func: tir.PrimFunc, kernels: Mapping[str, tuple[str, KernelText]]) -> dict[str, object]:
     total = func.attrs["tt_num_tiles"]
     return {
         "name": name,
-        "kernels": [_kernel(role, func, kernels[role]) for role in ROLES if role in kernels],
+        "kernels": [_kernel(role, func, file, kernel) for role, (file, kernel) in kernels.items()],
         "circular_buffers": [
             {
                 "id": ring.id,
@@ -159,7 +194,7 @@ def _cores(func: tir.PrimFunc) -> int:
     return sum((int(x1) - int(x0) + 1) * (int(y1) - int(y0) + 1) for x0, y0, x1, y1 in func.attrs["tt_core_ranges"])
 
 
-def _kernel(role: str, func: tir.PrimFunc, kernel: KernelText) -> dict[str, object]:
+def _kernel(role: str, func: tir.PrimFunc, file: str, kernel: KernelText) -> dict[str, object]:
     tensors = {f"{name}_address": name for name in kernel.tensors}
     scalars = {param.name for param in func.params if param not in func.buffer_map}
     common: list[dict[str, object]] = []
@@ -173,7 +208,7 @@ def _kernel(role: str, func: tir.PrimFunc, kernel: KernelText) -> dict[str, obje
     kinds = {WORK_START: "work_start", WORK_COUNT: "work_count"}
     return {
         "role": role,
-        "file": f"{role}.cpp",
+        "file": file,
         "compile_time_args": [{"tensor_accessor": name} for name in kernel.tensors],
         "common_args": common,
         "core_args": [{"name": argument, "kind": kinds[argument]} for argument in kernel.core_arguments],
