@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from tt_jit.artifact import Artifact
 from tt_jit.expression import Expression
 from tt_jit.plan import (
     CircularBuffer,
@@ -170,15 +171,8 @@ def compute_kernel(
     directory.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (directory / name).write_text(content)
-    artifact = _HandWritten(name="main", files=files, plan=plan)
+    artifact = Artifact(name="main", files=files, plan=plan)
     return ComputeKernel(kernel=EmulatorDevice(WORMHOLE_B0).load(artifact, directory), outputs=tuple(outputs))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _HandWritten:
-    name: str
-    files: dict[str, str]
-    plan: Plan
 
 
 def _case() -> KernelArgument:
@@ -216,6 +210,8 @@ def _mover_spec(role: str, names: Sequence[str]) -> KernelSpec:
     )
 
 
-def matrix(rows: int, columns: int, dtype: torch.dtype = torch.bfloat16, *, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
+def matrix(
+    rows: int, columns: int, dtype: torch.dtype = torch.bfloat16, *, seed: int = 0, scale: float = 1.0
+) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed + 1)
     return (torch.randn(rows, columns, generator=generator) * scale).to(dtype)

@@ -10,7 +10,7 @@ import torch
 
 from tt_jit.plan import ComputeConfig
 
-from .harness import BF16, FP32, Operand, compute_kernel, matrix
+from .harness import BF16, FP32, ComputeKernel, Operand, compute_kernel, matrix
 from .test_matmul import cut
 
 HEAD = """
@@ -71,9 +71,18 @@ void kernel_main() {
                 sub_reuse_dest_tiles<EltwiseBinaryReuseDestType::DEST_TO_SRCB>(1, 0, 0);
             });
             break;
-        case 12: unary_bcast_init<BroadcastType::ROW>(0); produce(2, [] { unary_bcast<BroadcastType::ROW>(0, 0, 0); }); break;
-        case 13: unary_bcast_init<BroadcastType::COL>(0); produce(2, [] { unary_bcast<BroadcastType::COL>(0, 0, 0); }); break;
-        case 14: unary_bcast_init<BroadcastType::SCALAR>(0); produce(2, [] { unary_bcast<BroadcastType::SCALAR>(0, 0, 0); }); break;
+        case 12:
+            unary_bcast_init<BroadcastType::ROW>(0);
+            produce(2, [] { unary_bcast<BroadcastType::ROW>(0, 0, 0); });
+            break;
+        case 13:
+            unary_bcast_init<BroadcastType::COL>(0);
+            produce(2, [] { unary_bcast<BroadcastType::COL>(0, 0, 0); });
+            break;
+        case 14:
+            unary_bcast_init<BroadcastType::SCALAR>(0);
+            produce(2, [] { unary_bcast<BroadcastType::SCALAR>(0, 0, 0); });
+            break;
     }
     cb_pop_front(0, 1);
     cb_pop_front(1, 1);
@@ -82,9 +91,11 @@ void kernel_main() {
 )
 
 
-def elementwise(directory: Path, dtype: torch.dtype, out: torch.dtype, config: ComputeConfig):
+def elementwise(directory: Path, dtype: torch.dtype, out: torch.dtype, config: ComputeConfig) -> ComputeKernel:
     tile = Operand(rows=32, columns=32, dtype=dtype)
-    return compute_kernel(directory, ELEMENTWISE, [tile, tile], [Operand(rows=32, columns=32, dtype=out)], config=config)
+    return compute_kernel(
+        directory, ELEMENTWISE, [tile, tile], [Operand(rows=32, columns=32, dtype=out)], config=config
+    )
 
 
 def fpu_add(a: float, b: float) -> float:

@@ -9,7 +9,7 @@ import torch
 
 from tt_jit.plan import ComputeConfig
 
-from .harness import BF16, FP32, Operand, Scratch, compute_kernel, matrix
+from .harness import BF16, FP32, ComputeKernel, Operand, Scratch, compute_kernel, matrix
 
 BLOCK = """
 #include "api/compute/matmul.h"
@@ -35,8 +35,17 @@ void kernel_main() {
 """
 
 
-def block_kernel(directory: Path, m: int, n: int, k: int, config: ComputeConfig, *, transpose: bool = False,
-                 dtype: torch.dtype = torch.bfloat16, out: torch.dtype = torch.float32):  # fmt: skip
+def block_kernel(
+    directory: Path,
+    m: int,
+    n: int,
+    k: int,
+    config: ComputeConfig,
+    *,
+    transpose: bool = False,
+    dtype: torch.dtype = torch.bfloat16,
+    out: torch.dtype = torch.float32,
+) -> ComputeKernel:
     text = BLOCK % {"m": m, "n": n, "k": k, "transpose": int(transpose)}
     inputs = [Operand(rows=32 * m, columns=32 * k, dtype=dtype), Operand(rows=32 * k, columns=32 * n, dtype=dtype)]
     return compute_kernel(directory, text, inputs, [Operand(rows=32 * m, columns=32 * n, dtype=out)], config=config)
@@ -63,7 +72,9 @@ def cut(x: torch.Tensor, kept_fraction_bits: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("fidelity", "left_bits", "right_bits"), [("LoFi", 6, 4), ("HiFi2", 6, 9), ("HiFi4", 10, 9)])
-def test_fidelity_decides_which_bits_of_fp32_operands_count(tmp_path: Path, fidelity: str, left_bits: int, right_bits: int) -> None:
+def test_fidelity_decides_which_bits_of_fp32_operands_count(
+    tmp_path: Path, fidelity: str, left_bits: int, right_bits: int
+) -> None:
     a, b = matrix(32, 32, torch.float32, seed=1), matrix(32, 32, torch.float32, seed=2)
     config = ComputeConfig(fp32_dest_acc_en=True, math_fidelity=fidelity)
     (result,) = block_kernel(tmp_path, 1, 1, 1, config, dtype=torch.float32)(a, b)
@@ -134,8 +145,9 @@ def test_the_packer_accumulates_in_l1(tmp_path: Path, partial: torch.dtype) -> N
     a, b = matrix(32, 128, seed=1), matrix(128, 32, seed=2)
     inputs = [Operand(rows=32, columns=128), Operand(rows=128, columns=32)]
     scratch = [Scratch(pages=1, dtype=partial, to_dest=partial == torch.float32)]
-    kernel = compute_kernel(tmp_path, L1_ACCUMULATION, inputs, [Operand(rows=32, columns=32, dtype=torch.float32)],
-                            scratch=scratch)  # fmt: skip
+    kernel = compute_kernel(
+        tmp_path, L1_ACCUMULATION, inputs, [Operand(rows=32, columns=32, dtype=torch.float32)], scratch=scratch
+    )
     (result,) = kernel(a, b)
     expected = a.float() @ b.float()
     tolerance = 1e-5 if partial == torch.float32 else 2**-7

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from .harness import BF16, FP32, Operand, compute_kernel, matrix
+from .harness import BF16, FP32, ComputeKernel, Operand, compute_kernel, matrix
 from .test_fpu import HEAD, away
 from .test_matmul import cut
 
@@ -40,10 +40,14 @@ void kernel_main() {
 )
 
 
-def copy_kernel(directory: Path, source: torch.dtype, target: torch.dtype, *, wide: bool = True, to_dest: bool = False):
+def copy_kernel(
+    directory: Path, source: torch.dtype, target: torch.dtype, *, wide: bool = True, to_dest: bool = False
+) -> ComputeKernel:
     text = COPY % {"wide": "true" if wide else "false"}
     inputs = [Operand(rows=32, columns=32, dtype=source, to_dest=to_dest)]
-    return compute_kernel(directory, text, inputs, [Operand(rows=32, columns=32, dtype=target)], config=FP32 if wide else BF16)
+    return compute_kernel(
+        directory, text, inputs, [Operand(rows=32, columns=32, dtype=target)], config=FP32 if wide else BF16
+    )
 
 
 def test_fp32_reaches_dst_exactly_only_when_unpacked_there(tmp_path: Path) -> None:
@@ -65,7 +69,13 @@ def test_copies_and_transposes_keep_every_value(tmp_path: Path, dtype: torch.dty
         x[0, :4] = torch.tensor([float("inf"), -float("inf"), -0.0, 1e-39])
     else:
         info = torch.iinfo(dtype)
-        x = torch.linspace(info.min, info.max, 1024, dtype=torch.float64).round().clamp(info.min, info.max).to(dtype).reshape(32, 32)
+        x = (
+            torch.linspace(info.min, info.max, 1024, dtype=torch.float64)
+            .round()
+            .clamp(info.min, info.max)
+            .to(dtype)
+            .reshape(32, 32)
+        )
     kernel = copy_kernel(tmp_path, dtype, dtype)
     # The packer flushes denormals and drops the sign of zero.
     expected = torch.where(x.abs() < 2**-126, 0.0, x).to(dtype) if dtype == torch.bfloat16 else x

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from .harness import Operand, compute_kernel, matrix
+from .harness import ComputeKernel, Operand, compute_kernel, matrix
 from .test_matmul import cut
 
 FPU = """
@@ -57,7 +57,7 @@ def scaler(value: float) -> torch.Tensor:
     return tile.to(torch.bfloat16)
 
 
-def fpu_kernel(directory: Path, dtype: torch.dtype):
+def fpu_kernel(directory: Path, dtype: torch.dtype) -> ComputeKernel:
     inputs = [Operand(rows=32, columns=64, dtype=dtype), Operand(rows=32, columns=32)]
     return compute_kernel(directory, FPU, inputs, [Operand(rows=32, columns=32, dtype=torch.float32)])
 
@@ -82,11 +82,14 @@ def test_sums_are_scaled_and_everything_else_is_masked(tmp_path: Path, dtype: to
     halves = seen[:, :32], seen[:, 32:]
     close = {"rtol": 1e-5, "atol": 1e-4} if dtype == torch.bfloat16 else {"rtol": 1e-3, "atol": 2e-2}
     torch.testing.assert_close(kernel(x, scaler(0.5), case=0)[0], only("column", seen.sum(1) * 0.5), **close)
-    torch.testing.assert_close(kernel(x, scaler(1.0), case=1)[0], only("row", halves[0].sum(0) + halves[1].sum(0)), **close)
+    torch.testing.assert_close(
+        kernel(x, scaler(1.0), case=1)[0], only("row", halves[0].sum(0) + halves[1].sum(0)), **close
+    )
     # The partial row goes back through SrcA, which holds as many bits as the data's format; the scaler counts twice.
     partial = 2**-8 if dtype == torch.bfloat16 else 2**-11
-    torch.testing.assert_close(kernel(x, scaler(0.5), case=2)[0], only("element", seen.sum() * 0.25),
-                               rtol=0, atol=32 * 64 * partial * 0.25)  # fmt: skip
+    torch.testing.assert_close(
+        kernel(x, scaler(0.5), case=2)[0], only("element", seen.sum() * 0.25), rtol=0, atol=32 * 64 * partial * 0.25
+    )
 
 
 def test_maxima(tmp_path: Path) -> None:
@@ -95,7 +98,9 @@ def test_maxima(tmp_path: Path) -> None:
     x[3] = -float("inf")
     seen = x.float()
     assert torch.equal(kernel(x, scaler(1.0), case=3)[0], only("column", seen.amax(1)))
-    assert torch.equal(kernel(x, scaler(1.0), case=4)[0], only("row", torch.maximum(seen[:, :32].amax(0), seen[:, 32:].amax(0))))
+    assert torch.equal(
+        kernel(x, scaler(1.0), case=4)[0], only("row", torch.maximum(seen[:, :32].amax(0), seen[:, 32:].amax(0)))
+    )
     assert torch.equal(kernel(x, scaler(1.0), case=5)[0], only("element", seen.amax()))
 
 
@@ -142,9 +147,11 @@ void kernel_main() {
 """
 
 
-def sfpu_kernel(directory: Path, dtype: torch.dtype, data_format: str):
+def sfpu_kernel(directory: Path, dtype: torch.dtype, data_format: str) -> ComputeKernel:
     inputs = [Operand(rows=32, columns=64, dtype=dtype, to_dest=dtype == torch.float32)]
-    return compute_kernel(directory, SFPU % {"format": data_format}, inputs, [Operand(rows=32, columns=32, dtype=dtype)])
+    return compute_kernel(
+        directory, SFPU % {"format": data_format}, inputs, [Operand(rows=32, columns=32, dtype=dtype)]
+    )
 
 
 def test_sfpu_reductions_of_fp32(tmp_path: Path) -> None:

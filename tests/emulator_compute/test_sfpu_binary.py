@@ -36,19 +36,58 @@ void kernel_main() {
 }
 """
 FLOAT_HEADERS = [
-    "atan2", "binary_fmod", "binary_max_min", "binary_remainder", "copy_dest_values", "eltwise_binary_sfpu",
-    "eltwise_unary/addcdiv", "eltwise_unary/addcmul", "eltwise_unary/lerp", "eltwise_unary/mac",
-    "eltwise_unary/snake_beta", "eltwise_unary/where", "isclose", "logaddexp", "logaddexp2", "logsigmoid", "mask",
-    "nextafter", "sfpu_binary_bcast", "xlogy",
-]  # fmt: skip
+    "atan2",
+    "binary_fmod",
+    "binary_max_min",
+    "binary_remainder",
+    "copy_dest_values",
+    "eltwise_binary_sfpu",
+    "eltwise_unary/addcdiv",
+    "eltwise_unary/addcmul",
+    "eltwise_unary/lerp",
+    "eltwise_unary/mac",
+    "eltwise_unary/snake_beta",
+    "eltwise_unary/where",
+    "isclose",
+    "logaddexp",
+    "logaddexp2",
+    "logsigmoid",
+    "mask",
+    "nextafter",
+    "sfpu_binary_bcast",
+    "xlogy",
+]
 INTEGER_HEADERS = [
-    "add_int_sfpu", "binary_bitwise_sfpu", "binary_comp", "binary_fmod", "binary_max_min", "binary_remainder",
-    "binary_shift", "compute_kernel_api", "copy_dest_values", "div_int32_floor", "div_int32_sfpu",
-    "eltwise_unary/binop_with_scalar", "eltwise_unary/bitwise", "eltwise_unary/bitwise_not", "eltwise_unary/clamp",
-    "eltwise_unary/comp", "eltwise_unary/fill", "eltwise_unary/logical_not", "eltwise_unary/negative",
-    "eltwise_unary/relu", "eltwise_unary/remainder", "eltwise_unary/rsub", "eltwise_unary/shift",
-    "eltwise_unary/typecast", "eltwise_unary/where", "gcd", "lcm", "mul_int_sfpu", "sub_int_sfpu",
-]  # fmt: skip
+    "add_int_sfpu",
+    "binary_bitwise_sfpu",
+    "binary_comp",
+    "binary_fmod",
+    "binary_max_min",
+    "binary_remainder",
+    "binary_shift",
+    "compute_kernel_api",
+    "copy_dest_values",
+    "div_int32_floor",
+    "div_int32_sfpu",
+    "eltwise_unary/binop_with_scalar",
+    "eltwise_unary/bitwise",
+    "eltwise_unary/bitwise_not",
+    "eltwise_unary/clamp",
+    "eltwise_unary/comp",
+    "eltwise_unary/fill",
+    "eltwise_unary/logical_not",
+    "eltwise_unary/negative",
+    "eltwise_unary/relu",
+    "eltwise_unary/remainder",
+    "eltwise_unary/rsub",
+    "eltwise_unary/shift",
+    "eltwise_unary/typecast",
+    "eltwise_unary/where",
+    "gcd",
+    "lcm",
+    "mul_int_sfpu",
+    "sub_int_sfpu",
+]
 
 
 @dataclass(frozen=True)
@@ -61,16 +100,27 @@ class Operation:
     positive: bool = False
 
 
-def build(directory: Path, operations: Sequence[Operation], headers: Sequence[str], dtype: torch.dtype) -> ComputeKernel:
+def build(
+    directory: Path, operations: Sequence[Operation], headers: Sequence[str], dtype: torch.dtype
+) -> ComputeKernel:
     includes = "".join(f'#include "api/compute/{name}.h"\n' for name in ["common", "tile_move_copy", *headers])
     cases = "".join(f"        case {index}: {operation.call}; break;\n" for index, operation in enumerate(operations))
     tile = Operand(rows=32, columns=32, dtype=dtype, to_dest=dtype == torch.float32)
     return compute_kernel(directory, KERNEL % {"includes": includes, "cases": cases}, [tile] * 3, [tile])
 
 
-def binary(name: str, expected: Callable[..., torch.Tensor], template: str = "", *, init: str = "", ulps: float = 1.0,
-           positive: bool = False) -> Operation:  # fmt: skip
-    return Operation(f"{init or name + '_init'}(); {name}{template}(0, 1, 3)", lambda a, b, c: expected(a, b), ulps, positive)
+def binary(
+    name: str,
+    expected: Callable[..., torch.Tensor],
+    template: str = "",
+    *,
+    init: str = "",
+    ulps: float = 1.0,
+    positive: bool = False,
+) -> Operation:
+    return Operation(
+        f"{init or name + '_init'}(); {name}{template}(0, 1, 3)", lambda a, b, c: expected(a, b), ulps, positive
+    )
 
 
 def compared(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -82,7 +132,14 @@ def in_place(call: str, expected: Callable[..., torch.Tensor]) -> Operation:
     return Operation(f"{call}; {move}", expected)
 
 
-COMPARISONS = [("eq", torch.eq), ("ne", torch.ne), ("lt", torch.lt), ("gt", torch.gt), ("le", torch.le), ("ge", torch.ge)]
+COMPARISONS = [
+    ("eq", torch.eq),
+    ("ne", torch.ne),
+    ("lt", torch.lt),
+    ("gt", torch.gt),
+    ("le", torch.le),
+    ("ge", torch.ge),
+]
 FLOATS = [
     binary("add_binary_tile", torch.add),
     binary("sub_binary_tile", torch.sub),
@@ -100,24 +157,43 @@ FLOATS = [
     binary("logaddexp_binary_tile", torch.logaddexp, ulps=8),
     binary("logaddexp2_binary_tile", torch.logaddexp2, ulps=8),
     binary("nextafter_binary_tile", lambda a, b: torch.nextafter(a.float(), b.float()).double(), ulps=0),
-    Operation(f"isclose_binary_tile_init(); isclose_binary_tile(0, 1, 3, {bits(0.1)}, {bits(0.5)})",
-              lambda a, b, c: torch.isclose(a, b, rtol=0.1, atol=0.5).double(), 0),
-    Operation("where_tile_init(); where_tile<DataFormat::Float32>(0, 1, 2, 3)", lambda a, b, c: torch.where(a != 0, b, c), 0),
-    Operation(f"addcmul_tile_init(); addcmul_tile<DataFormat::Float32>(0, 1, 2, 3, {bits(0.5)})",
-              lambda a, b, c: a + 0.5 * b * c, 8),
-    Operation(f"addcdiv_tile_init(); addcdiv_tile<DataFormat::Float32>(0, 1, 2, 3, {bits(0.5)})",
-              lambda a, b, c: a + 0.5 * b / c, 8),
+    Operation(
+        f"isclose_binary_tile_init(); isclose_binary_tile(0, 1, 3, {bits(0.1)}, {bits(0.5)})",
+        lambda a, b, c: torch.isclose(a, b, rtol=0.1, atol=0.5).double(),
+        0,
+    ),
+    Operation(
+        "where_tile_init(); where_tile<DataFormat::Float32>(0, 1, 2, 3)", lambda a, b, c: torch.where(a != 0, b, c), 0
+    ),
+    Operation(
+        f"addcmul_tile_init(); addcmul_tile<DataFormat::Float32>(0, 1, 2, 3, {bits(0.5)})",
+        lambda a, b, c: a + 0.5 * b * c,
+        8,
+    ),
+    Operation(
+        f"addcdiv_tile_init(); addcdiv_tile<DataFormat::Float32>(0, 1, 2, 3, {bits(0.5)})",
+        lambda a, b, c: a + 0.5 * b / c,
+        8,
+    ),
     Operation("lerp_tile_init(); lerp_tile<DataFormat::Float32>(0, 1, 2, 3)", lambda a, b, c: a + c * (b - a), 8),
-    Operation("mac_tile_init<DataFormat::Float32>(); mac_tile<DataFormat::Float32>(0, 1, 2, 3)", lambda a, b, c: a * b + c, 8),
-    Operation("snake_beta_tile_init(); snake_beta_tile<DataFormat::Float32>(0, 1, 2, 3)",
-              lambda a, b, c: a + torch.sin(a * b) ** 2 / c, 64, positive=True),
+    Operation(
+        "mac_tile_init<DataFormat::Float32>(); mac_tile<DataFormat::Float32>(0, 1, 2, 3)", lambda a, b, c: a * b + c, 8
+    ),
+    Operation(
+        "snake_beta_tile_init(); snake_beta_tile<DataFormat::Float32>(0, 1, 2, 3)",
+        lambda a, b, c: a + torch.sin(a * b) ** 2 / c,
+        64,
+        positive=True,
+    ),
     in_place("sfpu_add_bcast_col_init(); sfpu_add_bcast_col(0, 1)", lambda a, b, c: a + b[:, :1]),
     in_place("sfpu_sub_bcast_row_init(); sfpu_sub_bcast_row(0, 1)", lambda a, b, c: a - b[:1]),
-    in_place("sfpu_bcast_init<BroadcastType::COL>(); sfpu_bcast<BroadcastType::COL, EltwiseBinaryType::ELWMUL>(0, 1)",
-             lambda a, b, c: a * b[:, :1]),
+    in_place(
+        "sfpu_bcast_init<BroadcastType::COL>(); sfpu_bcast<BroadcastType::COL, EltwiseBinaryType::ELWMUL>(0, 1)",
+        lambda a, b, c: a * b[:, :1],
+    ),
     in_place("mask_tile_init(); mask_tile(0, 1)", lambda a, b, c: torch.where(b != 0, a, 0.0)),
     Operation("copy_dest_values_init(); copy_dest_values<DataFormat::Float32>(2, 3)", lambda a, b, c: c, 0),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +201,9 @@ def float_kernel(tmp_path_factory: pytest.TempPathFactory) -> ComputeKernel:
     return build(tmp_path_factory.mktemp("floats"), FLOATS, FLOAT_HEADERS, torch.float32)
 
 
-@pytest.mark.parametrize("index", range(len(FLOATS)), ids=[operation.call.split("; ")[1].split("(")[0] for operation in FLOATS])
+@pytest.mark.parametrize(
+    "index", range(len(FLOATS)), ids=[operation.call.split("; ")[1].split("(")[0] for operation in FLOATS]
+)
 def test_floats(float_kernel: ComputeKernel, index: int) -> None:
     operation = FLOATS[index]
     tiles = [matrix(32, 32, torch.float32, seed=seed) for seed in range(3)]
@@ -171,7 +249,10 @@ INTEGERS = [
     binary("sub_int_tile", wide(torch.sub), T),
     binary("rsub_int_tile", wide(lambda a, b: b - a), T),
     binary("mul_int_tile", wide(torch.mul), T, init=f"mul_int_tile_init{T}"),
-    *(binary(f"{name}_int_tile", compared(function), T, init=f"{name}_int_tile_init{T}") for name, function in COMPARISONS),
+    *(
+        binary(f"{name}_int_tile", compared(function), T, init=f"{name}_int_tile_init{T}")
+        for name, function in COMPARISONS
+    ),
     binary("binary_max_int32_tile", torch.maximum),
     binary("binary_min_int32_tile", torch.minimum),
     binary("bitwise_and_binary_tile", torch.bitwise_and, T, init="binary_bitwise_tile_init"),
@@ -183,7 +264,9 @@ INTEGERS = [
     binary("fmod_int32_tile", torch.fmod),
     binary("gcd_tile", torch.gcd),
     binary("lcm_tile", lambda a, b: torch.lcm(a.long(), b.long()).to(torch.int32)),
-    Operation("div_int32_tile_init(); div_int32_tile(0, 1, 3)", lambda a, b, c: (a.float() / b.float()).view(torch.int32)),
+    Operation(
+        "div_int32_tile_init(); div_int32_tile(0, 1, 3)", lambda a, b, c: (a.float() / b.float()).view(torch.int32)
+    ),
     Operation(f"where_tile_init(); where_tile{T}(0, 1, 2, 3)", lambda a, b, c: torch.where(a != 0, b, c)),
     one("abs_tile_init(); abs_tile_int32(0)", torch.abs),
     one("negative_tile_init(); negative_tile_int32(0)", torch.neg),
@@ -207,7 +290,9 @@ def integer_kernel(tmp_path_factory: pytest.TempPathFactory) -> ComputeKernel:
     return build(tmp_path_factory.mktemp("integers"), INTEGERS, INTEGER_HEADERS, torch.int32)
 
 
-@pytest.mark.parametrize("index", range(len(INTEGERS)), ids=[operation.call.split("; ")[1].split("(")[0] for operation in INTEGERS])
+@pytest.mark.parametrize(
+    "index", range(len(INTEGERS)), ids=[operation.call.split("; ")[1].split("(")[0] for operation in INTEGERS]
+)
 def test_integers(integer_kernel: ComputeKernel, index: int) -> None:
     generator = torch.Generator().manual_seed(3)
     tiles = [torch.randint(-1000, 1000, (32, 32), dtype=torch.int32, generator=generator) for _ in range(3)]
@@ -220,7 +305,9 @@ def test_integers(integer_kernel: ComputeKernel, index: int) -> None:
 SHIFTS = [
     binary("binary_left_shift_tile", lambda a, b: a << b, T, init="binary_shift_tile_init"),
     binary("binary_right_shift_tile", lambda a, b: a >> b, T, init="binary_shift_tile_init"),
-    binary("binary_logical_right_shift_tile", lambda a, b: (a.long() & 0xFFFFFFFF) >> b, T, init="binary_shift_tile_init"),
+    binary(
+        "binary_logical_right_shift_tile", lambda a, b: (a.long() & 0xFFFFFFFF) >> b, T, init="binary_shift_tile_init"
+    ),
 ]
 
 
@@ -230,7 +317,10 @@ def test_shifts_by_a_tile(tmp_path: Path) -> None:
     values = torch.randint(-(2**31), 2**31 - 1, (32, 32), generator=generator).to(torch.int32)
     amounts = torch.randint(1, 32, (32, 32), generator=generator).to(torch.int32)
     for index, operation in enumerate(SHIFTS):
-        assert torch.equal(kernel(values, amounts, amounts, case=index)[0], operation.expected(values, amounts, amounts).to(torch.int32))
+        assert torch.equal(
+            kernel(values, amounts, amounts, case=index)[0],
+            operation.expected(values, amounts, amounts).to(torch.int32),
+        )
 
 
 TYPECAST = """
@@ -238,7 +328,8 @@ TYPECAST = """
 #include "api/compute/tile_move_copy.h"
 #include "api/compute/eltwise_unary/typecast.h"
 
-constexpr uint32_t from = static_cast<uint32_t>(DataFormat::%(source)s), to = static_cast<uint32_t>(DataFormat::%(target)s);
+constexpr uint32_t from = static_cast<uint32_t>(DataFormat::%(source)s);
+constexpr uint32_t to = static_cast<uint32_t>(DataFormat::%(target)s);
 void kernel_main() {
     compute_kernel_hw_startup(0, 1);
     copy_init(0);
@@ -277,8 +368,14 @@ void kernel_main() {
     ],
 )
 def test_conversions(tmp_path: Path, source: str, target: str, values: list[float], expected: list[float]) -> None:
-    dtypes = {"Float32": torch.float32, "Float16_b": torch.bfloat16, "Int32": torch.int32, "UInt32": torch.uint32,
-              "UInt16": torch.uint16, "UInt8": torch.uint8}  # fmt: skip
+    dtypes = {
+        "Float32": torch.float32,
+        "Float16_b": torch.bfloat16,
+        "Int32": torch.int32,
+        "UInt32": torch.uint32,
+        "UInt16": torch.uint16,
+        "UInt8": torch.uint8,
+    }
     inputs = [Operand(rows=32, columns=32, dtype=dtypes[source], to_dest=source == "Float32")]
     outputs = [Operand(rows=32, columns=32, dtype=dtypes[target])]
     kernel = compute_kernel(tmp_path, TYPECAST % {"source": source, "target": target}, inputs, outputs)

@@ -32,10 +32,24 @@ def bits(value: float) -> str:
     return hex(struct.unpack("<I", struct.pack("<f", value))[0])
 
 
-def op(name: str, expected: Function, *arguments: float, template: str = "", low: float = -8.0, high: float = 8.0,
-       ulps: float = 4.0, init: str | None = None) -> Operation:  # fmt: skip
+def op(
+    name: str,
+    expected: Function,
+    *arguments: float,
+    template: str = "",
+    low: float = -8.0,
+    high: float = 8.0,
+    ulps: float = 4.0,
+    init: str | None = None,
+) -> Operation:
     words = "".join(f", {bits(argument)}" for argument in arguments)
-    return Operation(init or f"{name}_tile_init{template}()", f"{name}_tile{template}(0{words})", expected, low, high, ulps)
+    return Operation(
+        init or f"{name}_tile_init{template}()", f"{name}_tile{template}(0{words})", expected, low, high, ulps
+    )
+
+
+def compared(compare: Callable[[torch.Tensor, float], torch.Tensor], value: float) -> Function:
+    return lambda x: compare(x, value).double()
 
 
 def softplus(x: torch.Tensor) -> torch.Tensor:
@@ -96,12 +110,19 @@ OPERATIONS = [
     Operation("power_iterative_tile_init()", "power_iterative_tile(0, 5)", lambda x: x**5, ulps=8),
     op("prelu", lambda x: torch.where(x < 0, 0.1 * x, x), 0.1, ulps=1),
     op("rdiv", lambda x: 3.0 / x, 3.0, ulps=1),
-    Operation("rdiv_tile_init()", f"rdiv_tile<RoundingMode::Floor>(0, {bits(3.0)})", lambda x: torch.floor(3.0 / x), ulps=0),
+    Operation(
+        "rdiv_tile_init()", f"rdiv_tile<RoundingMode::Floor>(0, {bits(3.0)})", lambda x: torch.floor(3.0 / x), ulps=0
+    ),
     op("recip", lambda x: 1 / x, ulps=1),
     op("relu", torch.relu, ulps=0),
     op("relu_max", lambda x: x.clamp(0, 2), 2.0, ulps=0),
     op("relu_min", lambda x: x.clamp(min=-1.5), -1.5, ulps=0),
-    op("remainder", lambda x: torch.remainder(x, 1.5), init=f"remainder_tile_init({bits(1.5)}, {bits(1 / 1.5)})", ulps=4),
+    op(
+        "remainder",
+        lambda x: torch.remainder(x, 1.5),
+        init=f"remainder_tile_init({bits(1.5)}, {bits(1 / 1.5)})",
+        ulps=4,
+    ),
     Operation("rounding_op_tile_init()", "round_tile(0, 2)", lambda x: torch.round(x * 100) / 100, ulps=64),
     op("rpow", lambda x: 1.5**x, 1.5),
     op("rsqrt", torch.rsqrt, low=1e-3, high=100, ulps=2),
@@ -125,34 +146,94 @@ OPERATIONS = [
     op("tanh", torch.tanh),
     op("tanh_derivative", lambda x: 1 / torch.cosh(x) ** 2, low=-3, high=3, ulps=64),
     op("threshold", lambda x: F.threshold(x, 0.5, -2.0), 0.5, -2.0, ulps=0),
-    op("xielu", lambda x: torch.where(x > 0, 0.8 * x * x + 0.5 * x, 0.8 * (torch.expm1(x) - x) + 0.5 * x), 0.8, 0.8, ulps=64),
+    op(
+        "xielu",
+        lambda x: torch.where(x > 0, 0.8 * x * x + 0.5 * x, 0.8 * (torch.expm1(x) - x) + 0.5 * x),
+        0.8,
+        0.8,
+        ulps=64,
+    ),
     rounding("ceil", torch.ceil),
     rounding("floor", torch.floor),
     rounding("trunc", torch.trunc),
     rounding("frac", torch.frac),
-    *(op(f"unary_{name}", lambda x, compare=compare: compare(x, 0.25).double(), 0.25, ulps=0)
-      for name, compare in [("eq", torch.eq), ("ne", torch.ne), ("lt", torch.lt), ("le", torch.le), ("gt", torch.gt), ("ge", torch.ge)]),
-    *(op(name, lambda x, compare=compare: compare(x, 0.0).double(), ulps=0)
-      for name, compare in [("eqz", torch.eq), ("nez", torch.ne), ("ltz", torch.lt), ("lez", torch.le), ("gtz", torch.gt), ("gez", torch.ge)]),
+    *(
+        op(f"unary_{name}", compared(compare, 0.25), 0.25, ulps=0)
+        for name, compare in [
+            ("eq", torch.eq),
+            ("ne", torch.ne),
+            ("lt", torch.lt),
+            ("le", torch.le),
+            ("gt", torch.gt),
+            ("ge", torch.ge),
+        ]
+    ),
+    *(
+        op(name, compared(compare, 0.0), ulps=0)
+        for name, compare in [
+            ("eqz", torch.eq),
+            ("nez", torch.ne),
+            ("ltz", torch.lt),
+            ("lez", torch.le),
+            ("gtz", torch.gt),
+            ("gez", torch.ge),
+        ]
+    ),
     op("unary_max", lambda x: x.clamp(min=0.25), 0.25, ulps=0),
     op("unary_min", lambda x: x.clamp(max=0.25), 0.25, ulps=0),
-    Operation("logical_not_tile_init()", "logical_not_tile<DataFormat::Float32>(0)", lambda x: (x == 0).double(), ulps=0),
+    Operation(
+        "logical_not_tile_init()", "logical_not_tile<DataFormat::Float32>(0)", lambda x: (x == 0).double(), ulps=0
+    ),
     Operation("fill_tile_init()", "fill_tile(0, 1.5f)", lambda x: torch.full_like(x, 1.5), ulps=0),
     Operation("fill_tile_init()", "fill_tile_bitcast(0, 0xbf800000)", lambda x: torch.full_like(x, -1.0), ulps=0),
-]  # fmt: skip
+]
 
 HEADERS = [
-    "compute_kernel_api", "eltwise_unary/activations", "eltwise_unary/binop_with_scalar", "eltwise_unary/cbrt",
-    "eltwise_unary/clamp", "eltwise_unary/comp", "eltwise_unary/digamma", "eltwise_unary/elu", "eltwise_unary/erf_erfc",
-    "eltwise_unary/erfinv", "eltwise_unary/exp", "eltwise_unary/fill", "eltwise_unary/fmod", "eltwise_unary/gelu",
-    "eltwise_unary/hardmish", "eltwise_unary/hardtanh", "eltwise_unary/i0", "eltwise_unary/i1", "eltwise_unary/identity",
-    "eltwise_unary/isinf_isnan", "eltwise_unary/lgamma", "eltwise_unary/log1p", "eltwise_unary/logical_not",
-    "eltwise_unary/mish", "eltwise_unary/negative", "eltwise_unary/polygamma", "eltwise_unary/prelu",
-    "eltwise_unary/rand", "eltwise_unary/rdiv", "eltwise_unary/recip", "eltwise_unary/relu", "eltwise_unary/remainder",
-    "eltwise_unary/rounding", "eltwise_unary/rpow", "eltwise_unary/rsqrt", "eltwise_unary/rsub", "eltwise_unary/selu",
-    "eltwise_unary/softcap", "eltwise_unary/softplus", "eltwise_unary/sqrt", "eltwise_unary/tanh_derivative",
-    "eltwise_unary/threshold", "eltwise_unary/trigonometry", "eltwise_unary/xielu",
-]  # fmt: skip
+    "compute_kernel_api",
+    "eltwise_unary/activations",
+    "eltwise_unary/binop_with_scalar",
+    "eltwise_unary/cbrt",
+    "eltwise_unary/clamp",
+    "eltwise_unary/comp",
+    "eltwise_unary/digamma",
+    "eltwise_unary/elu",
+    "eltwise_unary/erf_erfc",
+    "eltwise_unary/erfinv",
+    "eltwise_unary/exp",
+    "eltwise_unary/fill",
+    "eltwise_unary/fmod",
+    "eltwise_unary/gelu",
+    "eltwise_unary/hardmish",
+    "eltwise_unary/hardtanh",
+    "eltwise_unary/i0",
+    "eltwise_unary/i1",
+    "eltwise_unary/identity",
+    "eltwise_unary/isinf_isnan",
+    "eltwise_unary/lgamma",
+    "eltwise_unary/log1p",
+    "eltwise_unary/logical_not",
+    "eltwise_unary/mish",
+    "eltwise_unary/negative",
+    "eltwise_unary/polygamma",
+    "eltwise_unary/prelu",
+    "eltwise_unary/rand",
+    "eltwise_unary/rdiv",
+    "eltwise_unary/recip",
+    "eltwise_unary/relu",
+    "eltwise_unary/remainder",
+    "eltwise_unary/rounding",
+    "eltwise_unary/rpow",
+    "eltwise_unary/rsqrt",
+    "eltwise_unary/rsub",
+    "eltwise_unary/selu",
+    "eltwise_unary/softcap",
+    "eltwise_unary/softplus",
+    "eltwise_unary/sqrt",
+    "eltwise_unary/tanh_derivative",
+    "eltwise_unary/threshold",
+    "eltwise_unary/trigonometry",
+    "eltwise_unary/xielu",
+]
 
 KERNEL = """
 %(includes)s
@@ -174,14 +255,25 @@ void kernel_main() {
     cb_pop_front(0, 1);
 }
 """
-SPECIAL = [("exp_tile_init()", "exp_tile(0)"), ("exp2_tile_init()", "exp2_tile(0)"), ("log_tile_init()", "log_tile(0)"),
-           ("recip_tile_init()", "recip_tile(0)"), ("sqrt_tile_init()", "sqrt_tile(0)"), ("tanh_tile_init()", "tanh_tile(0)"),
-           ("sigmoid_tile_init()", "sigmoid_tile(0)"), ("relu_tile_init()", "relu_tile(0)"),
-           ("isnan_tile_init()", "isnan_tile(0)"), ("isinf_tile_init()", "isinf_tile(0)"),
-           ("isfinite_tile_init()", "isfinite_tile(0)"), ("isposinf_tile_init()", "isposinf_tile(0)"),
-           ("isneginf_tile_init()", "isneginf_tile(0)"), ("rsqrt_tile_init()", "rsqrt_tile(0)"),
-           ("rand_tile_init(7)", "rand_tile(0, 0x3f800000, 0x40000000)"),
-           ("exp_tile_init()", "exp_tile(0, VectorMode::C)"), ("exp_tile_init()", "exp_tile(0, VectorMode::R)")]  # fmt: skip
+SPECIAL = [
+    ("exp_tile_init()", "exp_tile(0)"),
+    ("exp2_tile_init()", "exp2_tile(0)"),
+    ("log_tile_init()", "log_tile(0)"),
+    ("recip_tile_init()", "recip_tile(0)"),
+    ("sqrt_tile_init()", "sqrt_tile(0)"),
+    ("tanh_tile_init()", "tanh_tile(0)"),
+    ("sigmoid_tile_init()", "sigmoid_tile(0)"),
+    ("relu_tile_init()", "relu_tile(0)"),
+    ("isnan_tile_init()", "isnan_tile(0)"),
+    ("isinf_tile_init()", "isinf_tile(0)"),
+    ("isfinite_tile_init()", "isfinite_tile(0)"),
+    ("isposinf_tile_init()", "isposinf_tile(0)"),
+    ("isneginf_tile_init()", "isneginf_tile(0)"),
+    ("rsqrt_tile_init()", "rsqrt_tile(0)"),
+    ("rand_tile_init(7)", "rand_tile(0, 0x3f800000, 0x40000000)"),
+    ("exp_tile_init()", "exp_tile(0, VectorMode::C)"),
+    ("exp_tile_init()", "exp_tile(0, VectorMode::R)"),
+]
 
 
 def kernel_text(calls: list[tuple[str, str]]) -> str:
@@ -197,7 +289,9 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> ComputeKernel:
     return compute_kernel(tmp_path_factory.mktemp("unary"), kernel_text(calls), [tile], [tile])
 
 
-@pytest.mark.parametrize("index", range(len(OPERATIONS)), ids=[operation.call.split("(")[0] for operation in OPERATIONS])
+@pytest.mark.parametrize(
+    "index", range(len(OPERATIONS)), ids=[operation.call.split("(")[0] for operation in OPERATIONS]
+)
 def test_values(kernel: ComputeKernel, index: int) -> None:
     operation = OPERATIONS[index]
     x = torch.linspace(operation.low, operation.high, 1024, dtype=torch.float32).reshape(32, 32)

@@ -4,7 +4,7 @@
 
 #include "fpu_lane.h"
 
-// A sum of products may keep its unrounded products: the chip's do not match float either way.
+// Products of two sources (at most 11 bits each) are exact in float, so fusing them with the sum changes no result.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #else

@@ -33,4 +33,25 @@ ALWI void exp_tile(
     }
 }
 
+// The same on the pack thread, between tile_regs_wait and pack_tile.
+template <
+    bool approx = false, std::uint32_t scale = 0x3F800000,
+    InputClamping input_clamping = InputClamping::ClampToNegative, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
+ALWI void exp_packthread_tile_init(std::uint32_t line = __builtin_LINE()) {
+    constexpr std::uint32_t variant = approx | static_cast<std::uint32_t>(input_clamping) << 1;
+    tt_emulator::sfpu_init_pack(tt_emulator::SfpuInit::exp_tile_init, variant, line);
+}
+
+template <
+    bool approx = false, bool scale_en = false, InputClamping input_clamping = InputClamping::ClampToNegative,
+    int iterations = 8, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
+ALWI void exp_packthread_tile(
+    std::uint32_t idst, [[maybe_unused]] VectorMode vector_mode = VectorMode::RC,
+    [[maybe_unused]] std::uint16_t scale = 0x3F80, std::uint32_t line = __builtin_LINE()) {
+    constexpr std::uint32_t variant = approx | static_cast<std::uint32_t>(input_clamping) << 1;
+    const std::uint32_t factor = scale_en ? static_cast<std::uint32_t>(scale) << 16 : 0x3F800000u;
+    tt_emulator::sfpu_unary_pack(
+        tt_emulator::sfpu::exp_scaled, idst, {{factor, 0, 0}}, variant, "exp_packthread_tile", line);
+}
+
 }  // namespace ckernel
