@@ -149,12 +149,12 @@ def run(
             current = folder / "current"
             name = current.read_text() if current.exists() else next(iter(pending))
             name = name if name in pending else next(iter(pending))
-            outcomes[name] = Outcome(name=name, tensors=None, error=_last_words(text), seconds=0.0)
+            outcomes[name] = Outcome(name=name, tensors=None, error=last_words(text), seconds=0.0)
             del pending[name]
             if not current.exists():
                 # The device did not even open: it will not for the others either.
                 for rest in pending:
-                    outcomes[rest] = Outcome(name=rest, tensors=None, error=_last_words(text), seconds=0.0)
+                    outcomes[rest] = Outcome(name=rest, tensors=None, error=last_words(text), seconds=0.0)
                 break
     return outcomes
 
@@ -211,6 +211,6 @@ def _outcome(job: Job, result: dict[str, Any]) -> Outcome:
     return Outcome(name=job.name, tensors=tensors, error=result["error"], seconds=result["seconds"])
 
 
-def _last_words(text: str) -> str:
+def last_words(text: str) -> str:
     lines = [line for line in text.splitlines() if re.search(r"ERROR|[Ee]rror:|no end after", line)]
     return (lines or text.strip().splitlines() or ["the process ended without a word"])[-1]

@@ -31,6 +31,19 @@ def largest_difference(got: torch.Tensor, wanted: torch.Tensor) -> float:
     return float(distance.max())
 
 
+def relative_difference(got: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The largest difference as a fraction of the largest finite value; 0 where all non-finite values agree."""
+    a, b = got.to(torch.float64).flatten(), wanted.to(torch.float64).flatten()
+    if a.numel() == 0:
+        return 0.0
+    finite = a.isfinite() & b.isfinite()
+    if not torch.equal(a[~finite].nan_to_num(1.0), b[~finite].nan_to_num(1.0)):
+        return float("inf")
+    if not bool(finite.any()):
+        return 0.0
+    return float((a - b)[finite].abs().max() / b[finite].abs().max().clamp(min=1e-30))
+
+
 def _ordered(tensor: torch.Tensor) -> torch.Tensor:
     """Integers in the order of the floats, so that neighbours differ by one and both zeros are equal."""
     integers = bits(tensor).to(torch.int64)

@@ -11,7 +11,7 @@ from ..errors import DeviceError, KernelCompileError, L1OverflowError, SourceLoc
 _COMPILE_ERROR = re.compile(
     r"^(?P<file>[^\s:]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<text>.*)$", re.M
 )
-_LINK_ERROR = re.compile(r"^(?:.*undefined reference to .*|tt shim: .*|.*overflowed by \d+ bytes.*)$", re.M)
+_LINK_ERROR = re.compile(r"tt shim: .*|[^\n]*undefined reference to .*|[^\n]*overflowed by \d+ bytes.*")
 _PROCESSOR = re.compile(r"\b(brisc|ncrisc|trisc[012])\b(?: link| build)* fail")
 _L1 = re.compile(r"grow to (\d+) B which is beyond max L1 size of (\d+) B")
 _INFO = re.compile(r"info:\n(.*?)(?:\nbacktrace:|\Z)", re.S)
