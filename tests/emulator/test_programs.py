@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,6 +174,32 @@ def test_blackhole_has_other_alignment_and_more_cores(tmp_path: Path) -> None:
     wrong = load(made, {**COPY_FILES, "reader.cpp": half_a_line}, tmp_path / "misaligned", BLACKHOLE)
     with pytest.raises(EmulatorError, match="must be equal modulo 64"):
         wrong.launch([a, b], [])
+
+
+def test_control_c_ends_a_launch(tmp_path: Path) -> None:
+    """Two kernels that hand a page round for ever, in a process of its own."""
+    endless = COPY_FILES["reader.cpp"].replace("page < start + count; ++page", "true; page = 0")
+    echo = COPY_FILES["writer.cpp"].replace("page < start + count; ++page", "true; page = 0")
+    (tmp_path / "reader.cpp").write_text(endless)
+    (tmp_path / "writer.cpp").write_text(echo)
+    script = """
+import sys, threading, signal, os, time
+from pathlib import Path
+import torch
+from tests.emulator.programs import copy_plan, load, tensor
+made = copy_plan(tensor("A", 0, (32, 32), access="read"), tensor("B", 1, (32, 32), access="write"), 2048, pages=1)
+folder = Path(sys.argv[1])
+loaded = load(made, {name: (folder / name).read_text() for name in ("reader.cpp", "writer.cpp")}, folder)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+a = torch.zeros(32, 32, dtype=torch.bfloat16)
+try:
+    loaded.launch([a, a.clone()], [])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.stdout == "interrupted\n", result.stderr
 
 
 def test_a_kernel_may_poll(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ COUNTERS = (
     "semaphore_stalls", "matmul_tiles", "fpu_tiles", "sfpu_tiles", "copy_tiles", "pack_tiles",
 )  # fmt: skip
 _MAX_PREPARED = 64
-_KIND_DEADLOCK, _KIND_L1_OVERFLOW = 2, 3
+_KIND_DEADLOCK, _KIND_L1_OVERFLOW, _KIND_INTERRUPTED = 2, 3, 4
 
 
 class _Library:
@@ -285,9 +285,11 @@ class _PreparedLaunch:
         if not self.library.run(self.handle, pointers, self.scalar_words, config.emulator_threads):
             raise self._error()
 
-    def _error(self) -> TTJitError:
+    def _error(self) -> TTJitError | KeyboardInterrupt:
         fields = self.library.report(self.handle).decode().split("\x1f")
         kind, x, y, role, file, line, circular_buffer, message, hint = fields
+        if int(kind) == _KIND_INTERRUPTED:
+            return KeyboardInterrupt()
         if int(kind) == _KIND_L1_OVERFLOW:
             return L1OverflowError(message, hint=hint)
         error = DeadlockError if int(kind) == _KIND_DEADLOCK else EmulatorError

@@ -96,5 +96,6 @@ bool check_drained(CoreRun& run);
 void use_alternate_stack();  // once per thread that runs kernels
 void guard_kernels();
 void unguard_kernels();
+bool launch_interrupted();
 
 }  // namespace tt_emulator

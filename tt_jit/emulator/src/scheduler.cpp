@@ -154,7 +154,8 @@ Turn advance(CoreRun& run) {
             const bool ready = fiber.state == FiberState::Runnable ||
                                (fiber.state == FiberState::Waiting && satisfied(run, fiber.wait));
             if (!ready) continue;
-            resume(run, fiber);
+            if (launch_interrupted()) run.failure.kind = FailureKind::Interrupted;
+            if (run.failure.kind == FailureKind::None) resume(run, fiber);
             turn.advanced = true;
             again |= fiber.wait.kind != WaitKind::Poll || fiber.state != FiberState::Waiting;
             turn.failed = run.failure.kind != FailureKind::None;

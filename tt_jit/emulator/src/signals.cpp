@@ -1,9 +1,11 @@
 // A kernel that follows a bad pointer (or divides by zero) ends its launch like any other broken contract: the signal
 // handler sends the fiber to `bad_access`, which reports it. Signals from elsewhere go to the previous handlers.
+// Ctrl-C ends the launch when fibers are next switched.
 #include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "run.h"
@@ -15,6 +17,8 @@ namespace {
 constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE};
 constexpr int kSignalCount = 3;
 struct sigaction previous[kSignalCount];
+struct sigaction previous_interrupt;
+std::atomic<bool> interrupted{false};
 int guards = 0;
 std::mutex guards_mutex;
 
@@ -57,6 +61,16 @@ void on_signal(int signal, siginfo_t* info, void* context) {
     }
 }
 
+void on_interrupt(int signal) {
+    interrupted = true;
+    if (previous_interrupt.sa_handler != SIG_IGN) previous_interrupt.sa_handler(signal);
+}
+
+// Whether somebody (Python) handles Ctrl-C and will go on; by default the process ends at once, as it should.
+bool interrupt_is_handled(const struct sigaction& action) {
+    return !(action.sa_flags & SA_SIGINFO) && action.sa_handler != SIG_DFL;
+}
+
 // The handler needs a stack of its own: a kernel's may just have overflowed.
 struct AlternateStack {
     static constexpr std::size_t kBytes = 64 * 1024;
@@ -86,6 +100,8 @@ struct AlternateStack {
 
 }  // namespace
 
+bool launch_interrupted() { return interrupted; }
+
 void use_alternate_stack() { thread_local AlternateStack stack; }
 
 void guard_kernels() {
@@ -95,12 +111,19 @@ void guard_kernels() {
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     for (int index = 0; index < kSignalCount; ++index) sigaction(kSignals[index], &action, &previous[index]);
+    interrupted = false;
+    sigaction(SIGINT, nullptr, &previous_interrupt);
+    if (!interrupt_is_handled(previous_interrupt)) return;
+    struct sigaction interrupt {};
+    interrupt.sa_handler = on_interrupt;
+    sigaction(SIGINT, &interrupt, nullptr);
 }
 
 void unguard_kernels() {
     const std::lock_guard<std::mutex> lock(guards_mutex);
     if (--guards) return;
     for (int index = 0; index < kSignalCount; ++index) sigaction(kSignals[index], &previous[index], nullptr);
+    if (interrupt_is_handled(previous_interrupt)) sigaction(SIGINT, &previous_interrupt, nullptr);
 }
 
 }  // namespace tt_emulator

@@ -71,7 +71,7 @@ struct Program {
     ComputeConfig compute;
 };
 
-enum class FailureKind : std::uint8_t { None, Contract, Deadlock, L1Overflow, OutOfMemory };
+enum class FailureKind : std::uint8_t { None, Contract, Deadlock, L1Overflow, Interrupted };
 
 struct Failure {
     FailureKind kind = FailureKind::None;
