@@ -101,8 +101,6 @@ class ExpressionPrinter:
 
     def cast(self, expr: tir.Cast) -> tuple[str, int]:
         if expr.dtype in ("int32", "int64", "uint32", "uint64"):
-            if expr.value.dtype == "bool":
-                return self.ternary(expr.value, tir.IntImm("int32", 1), tir.IntImm("int32", 0))
             return self.render(expr.value)
         raise InternalError(f"no C++ form for the cast {expr}")
 

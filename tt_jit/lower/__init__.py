@@ -12,6 +12,7 @@ from .apply_tt_defaults import apply_tt_defaults
 from .assign_roles import assign_roles
 from .base import LoweringContext, PassTrace, function_pass, module_pass, run_pipeline
 from .check_supported import check_supported
+from .fold_accumulator_clears import fold_accumulator_clears
 from .grid_to_persistent_tt import grid_to_persistent_tt
 from .infer_default_tt_schedule import infer_default_tt_schedule
 from .infer_default_tt_shard import infer_default_tt_shard
@@ -41,6 +42,7 @@ PIPELINE = (
     function_pass(check_supported),
     function_pass(stage_global_accesses),
     function_pass(transpose_operands),
+    function_pass(fold_accumulator_clears),
     function_pass(infer_tile_layout),
     function_pass(tile_pad_tt),
     function_pass(materialize_index_tiles),

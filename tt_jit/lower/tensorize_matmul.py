@@ -153,7 +153,11 @@ class _MatmulPlan:
     def reload(self) -> list[tir.Stmt]:
         if not self.in_place:
             return []
-        return [do("copy_tile", self.c.buffer, t, t) for t in range(self.height * self.width)]
+        loads = [do("copy_tile", self.c.buffer, t, t) for t in range(self.height * self.width)]
+        if isinstance(self.record.clear, tir.IntImm):
+            return loads
+        keeps = tvm.arith.Analyzer().simplify(tir.Not(self.record.clear))
+        return [tir.IfThenElse(keeps, sequence(loads), None)]
 
     def store(self, row: tir.PrimExpr, col: tir.PrimExpr) -> list[tir.Stmt]:
         count = self.height * self.width
