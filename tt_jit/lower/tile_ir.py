@@ -15,6 +15,8 @@ import tvm
 from tvm import tirx as tir
 from tvm.tirx import PrimExpr
 
+from ..errors import TTJitError
+
 GLOBAL_SCOPE = "global"
 
 
