@@ -2,21 +2,30 @@
 # Set PYTHON=/path/to/python to choose the interpreter, VENV=directory to place the environment elsewhere.
 
 VENV ?= .venv
+# The tests reach ttnn in an environment of its own: it wants Python 3.12 or 3.10.
+DEVICE_VENV ?= .venv-device
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PACKAGING := setup.py pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-device device-environment lint bench clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
-	    || sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+	    || sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1  \2/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## GEMM and fused softmax on the emulator, checked against torch
 	$(BIN)/python examples/demo.py
 
-test: lint  ## the whole suite: ruff, mypy, pytest
-	$(BIN)/python -m pytest tests
+test: lint device-environment  ## the whole suite: ruff, mypy, pytest; kernels also through ttnn's mock device
+	$(BIN)/python -m pytest tests -rs
+
+test-device: $(VENV)/.installed-dev device-environment  ## kernel tests on the chip or simulator, against the emulator
+	$(BIN)/python -m pytest tests/device -rs
+	$(BIN)/python -m tests.device.suite
+
+device-environment:
+	@tools/create_device_environment.sh $(DEVICE_VENV)
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy only
 	$(BIN)/ruff check .
@@ -26,7 +35,7 @@ bench: $(VENV)/.installed-bench  ## every benchmark; tables on the screen, JSON 
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean:  ## remove the environment and everything built
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(DEVICE_VENV) $(DEVICE_VENV).reason build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	tools/create_environment.sh $(VENV)
