@@ -202,7 +202,7 @@ def _add_to_key(parts: list[Any], value: Any, runtime: bool) -> bool:
         parts += (kind, value)
     elif kind is float:
         parts += (kind, value.hex())
-    elif kind is tuple and all([type(item) in _ATOMS for item in value]):
+    elif kind is tuple and _ATOMS.issuperset(map(type, value)):
         parts += (*map(type, value), value)
     else:
         return False

@@ -18,11 +18,11 @@ _CATEGORY_NOTE: dict[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class SourceLocation:
-    """A place in a file. Lines and columns count from 1; column 0 means that only the line is known."""
+    """A place in a file. Lines and columns count from 1; without a column only the line is known."""
 
     file: str
     line: int
-    column: int = 0
+    column: int | None = None
 
     def source_line(self) -> str:
         """The text of the line, or an empty string when the file cannot be read."""

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import FunctionType, TracebackType
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ import tilelang
 import tilelang.carver.arch.driver.cuda_driver as cuda_driver
 from tilelang import tvm
 from tilelang.jit.exceptions import EagerJITBuildError, JITNoBuilderError
+from tilelang.language.eager import JITFunc
 from tilelang.language.eager import prim_func as rewrite
 from tilelang.language.eager.ast import has_internal_prim_func, mutate
 from tilelang.language.eager.builder import Macro, TirTemplate
@@ -75,18 +77,27 @@ class Tracer:
     def __init__(self, function: FunctionType, target: Target) -> None:
         self._function = function
         self._target = target
-        with self._session():
-            self._jit_func = rewrite(function, eager_jit=True)
-        self.tensor_parameters: tuple[str, ...] = tuple(self._jit_func.tensor_args)
         self._style: Style | None = None
         self._probed: tuple[Sequence[Any], Mapping[str, Any], tirx.PrimFunc] | None = None
+
+    @cached_property
+    def _jit_func(self) -> JITFunc:
+        """The function as TileLang rewrites it to build IR in its own body."""
+        with self._session():
+            rewritten = rewrite(self._function, eager_jit=True)
+        rewritten.set_mode("eager")
+        return rewritten
+
+    @property
+    def tensor_parameters(self) -> tuple[str, ...]:
+        """The parameters that are given at run time; in lazy style those of the inner function are."""
+        return tuple(self._jit_func.tensor_args) if self._style == "eager" else ()
 
     def style(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Style:
         """Lazy if the function has an inner T.prim_func or, called as plain Python, returns a PrimFunc; else eager."""
         if self._style is None:
             with self._session():
                 self._style = "lazy" if self._is_lazy(args, kwargs) else "eager"
-                self._jit_func.set_mode(self._style)
         return self._style
 
     def _is_lazy(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

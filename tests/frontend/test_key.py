@@ -8,6 +8,7 @@ from typing import Any
 import kernels
 import pytest
 import tilelang.language as T
+
 from tt_jit.cache import key
 from tt_jit.cache.key import content_digest, kernel_key
 from tt_jit.config import config

@@ -1,10 +1,11 @@
 """A cheap test whether anything that a function captured has changed since it was last looked at in full.
 
 Names are compared by identity, containers element by element, arrays by content. A false alarm costs one full look
-(captured.py), after which the same content gives the same kernel again; a missed change cannot happen for what is watched.
+(captured.py), after which the same content gives the same kernel again; a missed change cannot happen for what is
+watched.
 
-The test runs before every launch, so its terms are joined into one Python expression: a term such as `n3['T'] is v3` takes
-a tenth of the time of a call that checks the same.
+The test runs before every launch, so its terms are joined into one Python expression: a term such as `v3['T'] is v4`
+takes a tenth of the time of a call that checks the same.
 """
 
 from __future__ import annotations
