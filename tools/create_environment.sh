@@ -30,12 +30,13 @@ echo "creating $directory with $("$python" --version)"
 rm -rf "$directory"
 if "$python" -c 'import ensurepip' >/dev/null 2>&1; then
     "$python" -m venv "$directory"
-elif "$python" -m pip --version >/dev/null 2>&1; then
-    # Debian splits ensurepip into python3-venv; an installed pip can serve the new environment just as well.
-    "$python" -m venv --without-pip "$directory"
-    "$python" -m pip --python "$directory/bin/python" install --quiet pip
 else
-    echo "error: $python can neither bootstrap pip (ensurepip) nor run pip" >&2
-    echo "hint: apt-get install python3-venv" >&2
-    exit 1
+    # Debian splits ensurepip into python3-venv; an installed pip of 2022 or later can serve the environment just as well.
+    "$python" -m venv --without-pip "$directory"
+    if ! "$python" -m pip --python "$directory/bin/python" install --quiet pip; then
+        rm -rf "$directory"
+        echo "error: $python can neither bootstrap pip (no ensurepip) nor lend its own" >&2
+        echo "hint: apt-get install python3-venv" >&2
+        exit 1
+    fi
 fi
