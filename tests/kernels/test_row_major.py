@@ -6,18 +6,18 @@ import torch
 
 import tt_jit as tt
 
-# fmt: off
-
 
 @tt.jit(out_idx=[-1])
 def shifted(rows, columns, block_rows, block_columns, row_shift, column_shift, dtype):
     """Y[i, j] = X[i + row_shift, j + column_shift], 0 outside of X."""
+
     @T.prim_func
     def main(X: T.Tensor((rows, columns), dtype), Y: T.Tensor((rows, columns), dtype)):
         with T.Kernel(T.ceildiv(columns, block_columns), T.ceildiv(rows, block_rows), threads=128) as (bx, by):
             tile = T.alloc_shared((block_rows, block_columns), dtype)
             T.copy(X[by * block_rows + row_shift, bx * block_columns + column_shift], tile)
             T.copy(tile, Y[by * block_rows, bx * block_columns])
+
     return main
 
 
@@ -71,6 +71,7 @@ def test_writes_at_a_run_time_place_leave_the_neighbours_alone(dtype, place):
 @tt.jit(out_idx=[-1])
 def rows_then_columns(size, dtype):
     """Reads a matrix along its rows, its columns, and as a block."""
+
     @T.prim_func
     def main(X: T.Tensor((3, size, size), dtype), Y: T.Tensor((3, size, size), dtype)):
         with T.Kernel(size // 32, 3, threads=128) as (bx, by):
@@ -84,6 +85,7 @@ def rows_then_columns(size, dtype):
             for i, j in T.Parallel(32, size):
                 other[i, j] = T.max(T.max(block[i, j], row[j]), column[i])
             T.copy(other, Y[by, bx * 32, 0])
+
     return main
 
 
@@ -97,6 +99,7 @@ def test_a_row_a_column_and_a_block_of_one_tensor(dtype):
 @tt.jit(out_idx=[-1])
 def planes(batch, rows, columns, dtype):
     """A rank-3 tile whose planes are rows, then columns, of the tensor."""
+
     @T.prim_func
     def main(X: T.Tensor((batch, rows, columns), dtype), Y: T.Tensor((rows, batch, columns), dtype)):
         with T.Kernel(T.ceildiv(columns, 32), threads=128) as bx:
@@ -107,6 +110,7 @@ def planes(batch, rows, columns, dtype):
                 T.copy(tile[b, 0:rows, 0:32], Y[0:rows, b, bx * 32 + 1 : bx * 32 + 33])
             T.copy(X[0, 0, bx * 32 + 1], vector)
             T.copy(vector, Y[0, 0, bx * 32 + 1])
+
     return main
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .stick_helpers import STICK_HELPERS, STICK_NEEDS
+
 FILL_ZERO_TILE = """\
 // Tiles past the end of a tensor read as zero.
 inline void fill_zero_tile(uint32_t l1_address, uint32_t bytes) {
@@ -113,8 +115,9 @@ HELPERS = {
     "floor_mod": FLOOR_MOD,
     "fill_zero_tile": FILL_ZERO_TILE,
     "fill_index_tile": FILL_INDEX_TILE,
+    **STICK_HELPERS,
 }
-_NEEDS = {"fill_index_tile": ("float_bits",)}
+_NEEDS = {"fill_index_tile": ("float_bits",), **STICK_NEEDS}
 
 
 def helper_text(used: set[str]) -> str:

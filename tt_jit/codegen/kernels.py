@@ -117,7 +117,9 @@ class _KernelPrinter:
     def accessors(self, tensors: tuple[str, ...]) -> list[str]:
         lines, offset = [], "0"
         for name in tensors:
-            page = global_format(next(b.dtype for b in self.tensors.values() if b.name == name)).tile_bytes
+            page_format = global_format(next(b.dtype for b in self.tensors.values() if b.name == name))
+            assert page_format is not None
+            page = page_format.tile_bytes
             lines.append(f"constexpr auto {name}_args = TensorAccessorArgs<{offset}>();")
             row_major = str(self.func.attrs[layout_attribute(name)]["kind"]) == "row_major"
             size = "" if row_major else f", {page}"
@@ -251,10 +253,7 @@ class _KernelPrinter:
         if name in HELPERS:
             return self.helper_call(name, call)
         self.headers.add(self.header_of(name))
-        template = [str(a.value) for a in call.args if isinstance(a, tir.StringImm)]
-        arguments = [self.printer.text(a) for a in call.args if not isinstance(a, tir.StringImm)]
-        brackets = f"<{', '.join(template)}>" if template else ""
-        return f"{name}{brackets}({', '.join(arguments)})"
+        return self.call_text(name, call)
 
     def helper_call(self, name: str, call: tir.Call) -> str:
         self.helpers.add(name)
@@ -266,7 +265,14 @@ class _KernelPrinter:
         if name == "fill_index_tile":
             ring = self.printer.text(call.args[0])
             return f"fill_index_tile(get_write_ptr({ring}), {'true' if str(call.args[1].value) == 'row' else 'false'})"
-        return f"{name}({', '.join(self.printer.text(a) for a in call.args)})"
+        return self.call_text(name, call)
+
+    def call_text(self, name: str, call: tir.Call) -> str:
+        """``name<template arguments>(arguments)``; strings are template arguments."""
+        template = [str(a.value) for a in call.args if isinstance(a, tir.StringImm)]
+        arguments = [self.printer.text(a) for a in call.args if not isinstance(a, tir.StringImm)]
+        brackets = f"<{', '.join(template)}>" if template else ""
+        return f"{name}{brackets}({', '.join(arguments)})"
 
     def header_of(self, name: str) -> str:
         """The header that declares ``name`` (an init is declared beside its operation)."""

@@ -9,7 +9,7 @@ import tvm
 from tvm import tirx as tir
 
 from ..data_format import global_format
-from ..errors import InternalError
+from ..errors import InternalError, UnsupportedError
 from ..lower.accesses import ROLES
 from ..lower.base import LoweringContext
 from ..lower.grid_to_persistent_tt import WORK_COUNT, WORK_START
@@ -19,7 +19,6 @@ from ..lower.split_kernels import PROGRAM_ATTRIBUTE, workspaces_of
 from ..lower.tensor_layout import layout_attribute, tensor_layout
 from .cpp_expressions import ExpressionPrinter
 from .kernels import KernelText
-
 
 Programs = Mapping[int, Mapping[str, tir.PrimFunc]]
 """The role functions of every program, by its number and the role."""
@@ -47,6 +46,8 @@ def plan_document(
 ) -> dict[str, object]:
     """The JSON document of ``tt.plan.json`` (version 1) for the role functions of a lowered module."""
     functions = [func for roles in programs.values() for func in roles.values()]
+    if not functions:
+        raise UnsupportedError(f"{name} writes no tensor, so that nothing is left of it")
     func = functions[0]
     access = _tensor_access(functions)
     workspaces = workspaces_of(func)
@@ -87,9 +88,7 @@ def _symbols(func: tir.PrimFunc, workspaces: frozenset[str]) -> list[dict[str, o
     return list(found.values())
 
 
-def _tensors(
-    func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozenset[str]
-) -> list[dict[str, object]]:
+def _tensors(func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozenset[str]) -> list[dict[str, object]]:
     records = []
     for index, param in enumerate(func.params):
         if param not in func.buffer_map:
@@ -125,7 +124,11 @@ def _tensor_access(functions: Sequence[tir.PrimFunc]) -> dict[str, str]:
     writes: set[str] = set()
 
     def visit(node: Any) -> None:
-        if is_device_call(node) and device_name(node) == "read_scalar":
+        if is_device_call(node) and device_name(node) in ("read_scalar", "read_stick"):
+            reads.add(node.args[0].name)
+        if is_device_call(node) and device_name(node) == "write_stick":
+            # A piece of a page: the host uploads the rest of it first.
+            writes.add(node.args[0].name)
             reads.add(node.args[0].name)
         if is_device_call(node) and device_name(node) in ("noc_async_read_page", "noc_async_write_page"):
             (reads if device_name(node) == "noc_async_read_page" else writes).add(node.args[1].name)

@@ -2,8 +2,8 @@
 
 Why: DRAM holds 32x32 tiles, but a TileLang tensor may be accessed along any of its dims: attention on (B, S, H, D)
 reads (S, D) planes. All access regions of a tensor vote; a block size that is not a multiple of 32 makes the host pad
-each block, so that every block starts on a tile. A tensor that is accessed along different dims, at places inside a tile,
-or element by element stays row-major, and ``tensorize_row_major`` moves its rows piece by piece.
+each block, so that every block starts on a tile. A tensor that is accessed along different dims, at places inside a
+tile, or element by element stays row-major, and ``tensorize_row_major`` moves its rows piece by piece.
 
 Before::
 

@@ -30,6 +30,7 @@ from .accesses import COMPUTE, READER, WRITER
 from .assign_roles import BufferRoles, buffer_formats, buffer_roles
 from .base import LoweringContext
 from .ops import is_scalar_read
+from .sticks import SCRATCH, scratch_bytes
 from .tile_ir import TileCopy, TileGemm, leaves, parse
 from .tile_layout import layouts_of
 
@@ -104,6 +105,7 @@ def memory_space_lower_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.P
             )
         )
     buffers += _mailboxes(func, len(buffers))
+    buffers += _scratch(func, len(buffers))
     buffers = _fit(buffers, func, context)
     func = func.with_attr(CIRCULAR_BUFFERS_ATTRIBUTE, [vars(buffer) for buffer in buffers])
     return func.with_attr("tt_num_cbs", len(buffers))
@@ -127,6 +129,24 @@ def _mailboxes(func: tir.PrimFunc, first_id: int) -> list[CircularBuffer]:
             consumer=consumer,
         )
         for number, (name, consumer) in enumerate(ends)
+    ]
+
+
+def _scratch(func: tir.PrimFunc, first_id: int) -> list[CircularBuffer]:
+    """Scratch memory of the reader and the writer for the rows of row-major tensors."""
+    return [
+        CircularBuffer(
+            name=SCRATCH[role],
+            id=first_id + number,
+            format="UInt32",
+            page_size=size,
+            tiles=1,
+            pages=1,
+            unpack_to_dest_fp32=False,
+            producer=role,
+            consumer=role,
+        )
+        for number, (role, size) in enumerate(sorted(scratch_bytes(func, layouts_of(func)).items()))
     ]
 
 

@@ -30,13 +30,15 @@ from .memory_space_lower_tt import SCALAR_SCRATCH, CircularBuffer, circular_buff
 from .ops import call, device_name, do, is_device_call, is_scalar_read
 from .tile_ir import is_scalar_variable, leaves, sequence, statements_of, with_body, with_span_of
 
-_PRODUCER_CALLS = ("cb_reserve_back", "cb_push_back", "get_write_ptr")
+_PRODUCER_CALLS = ("cb_reserve_back", "cb_push_back", "get_write_ptr", "scratch_base")
 _CONSUMER_CALLS = ("cb_wait_front", "cb_pop_front", "get_read_ptr")
 _ROLE_OF_CALL = {
     "noc_async_read_page": READER,
     "noc_async_read_barrier": READER,
     "fill_zero_tile": READER,
     "fill_index_tile": READER,
+    "read_stick": READER,
+    "write_stick": WRITER,
     "noc_async_write_page": WRITER,
     "noc_async_writes_flushed": WRITER,
     "noc_async_write_barrier": WRITER,
@@ -203,6 +205,8 @@ def _role_of(device_call: tir.Call, rings: dict[str, CircularBuffer]) -> str:
         return rings[device_call.args[0].name].producer
     if name in _CONSUMER_CALLS:
         return rings[device_call.args[0].name].consumer
+    if name.startswith(("scatter_", "gather_")):
+        return READER if name.startswith("scatter_") else WRITER
     return _ROLE_OF_CALL.get(name, COMPUTE)
 
 

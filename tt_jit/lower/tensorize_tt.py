@@ -32,7 +32,8 @@ from .ops import do, is_scalar_read
 from .ranges import analyzer_for, bind_loop, bind_value
 from .tensor_layout import tensor_layout
 from .tensorize_matmul import tensorize_gemm, tensorize_transpose
-from .tensorize_reduce import tensorize_reduce
+from .tensorize_reduce import tensorize_reduce, tensorize_scan
+from .tensorize_row_major import tensorize_row_major
 from .tensorize_tile_maps import TileScope, copy_as_elementwise, tensorize_elementwise
 from .tensorize_transfers import fetch_scalar, tensorize_transfer
 from .tile_ir import (
@@ -42,6 +43,7 @@ from .tile_ir import (
     TileGemm,
     TileIndexFill,
     TileReduce,
+    TileScan,
     TileTranspose,
     parse,
     sequence,
@@ -104,6 +106,9 @@ class _Tensorizer:
 
     def lower(self, record: object, stmt: tir.Stmt, in_place: bool) -> tir.Stmt:
         if isinstance(record, TileCopy) and (record.source.is_global or record.destination.is_global):
+            tensor = record.source.buffer if record.source.is_global else record.destination.buffer
+            if tensor_layout(self.func, tensor).kind == "row_major":
+                return tensorize_row_major(record, stmt, self.scope, self.analyzer)
             layout_of = lambda buffer: tensor_layout(self.func, buffer)  # noqa: E731
             return tensorize_transfer(record, stmt, self.scope, layout_of, self.analyzer)
         if isinstance(record, (TileCopy, TileFill)):
@@ -117,6 +122,8 @@ class _Tensorizer:
             return tensorize_reduce(record, stmt, self.scope, in_place=in_place)
         if isinstance(record, TileTranspose):
             return tensorize_transpose(record, stmt, self.scope)
+        if isinstance(record, TileScan):
+            return tensorize_scan(record, self.scope)
         if isinstance(record, TileIndexFill):
             return do("fill_index_tile", record.destination.buffer, record.axis)
         raise InternalError(f"no tensorizer for {type(record).__name__}")
