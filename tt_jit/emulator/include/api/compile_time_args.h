@@ -37,3 +37,28 @@ constexpr std::uint32_t get_ct_arg() {
 }
 
 #define get_compile_time_arg_val(arg_idx) get_ct_arg<arg_idx>()
+
+#ifdef KERNEL_COMPILE_TIME_ARG_MAP
+namespace tt_emulator {
+
+struct NamedArg {
+    const char* name;
+    std::uint32_t value;
+};
+constexpr NamedArg kernel_named_args[] = {KERNEL_COMPILE_TIME_ARG_MAP};
+
+constexpr bool same_text(const char* a, const char* b) {
+    for (; *a && *a == *b; ++a, ++b) {
+    }
+    return *a == *b;
+}
+
+}  // namespace tt_emulator
+
+constexpr std::uint32_t get_named_compile_time_arg_val(const char* name) {
+    for (const tt_emulator::NamedArg& argument : tt_emulator::kernel_named_args) {
+        if (tt_emulator::same_text(argument.name, name)) return argument.value;
+    }
+    __builtin_unreachable();  // in a constant expression: a compilation error
+}
+#endif

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "hostdevcommon/kernel_structs.h"
 #include "internal/risc_attribs.h"
 #include "tt_emulator/core.h"
 

@@ -7,6 +7,7 @@
 #include "api/alignment.h"
 #include "api/compile_time_args.h"
 #include "api/tensor/tensor_accessor.h"
+#include "hostdevcommon/common_values.hpp"
 #include "internal/risc_attribs.h"
 #include "tt_emulator/circular_buffers.h"
 #include "tt_emulator/kernel_args.h"
@@ -14,8 +15,6 @@
 
 constexpr std::uint32_t NOC_UNICAST_WRITE_VC = 1;
 constexpr std::uint32_t NOC_MULTICAST_WRITE_VC = 4;
-constexpr std::uint32_t INVALID = 0;
-constexpr std::uint32_t VALID = 1;
 
 enum class InlineWriteDst : std::uint8_t { DEFAULT = 0, L1 = 1, REG = 2 };
 

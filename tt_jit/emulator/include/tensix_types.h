@@ -1,0 +1,3 @@
+#pragma once
+
+#include "tt_emulator/data_format.h"
