@@ -174,6 +174,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         _sfpu("fmod_binary_tile", _COMPUTE + "binary_fmod.h"),
         *_unary("binary_max", "binary_min", header=_COMPUTE + "binary_max_min.h"),
         *_unary("binary_max_int32", "binary_min_int32", header=_COMPUTE + "binary_max_min.h"),
+        _sfpu("cumsum_tile", _COMPUTE + "cumsum.h"),
         _sfpu("where_tile", _UNARY + "where.h"),
         _sfpu("typecast_tile", _UNARY + "typecast.h", templated=2),
         *[

@@ -19,6 +19,8 @@ from .infer_default_tt_shard import infer_default_tt_shard
 from .infer_tile_layout import infer_tile_layout
 from .insert_cb_protocol import insert_cb_protocol
 from .insert_inits import insert_inits
+from .lower_reducers import lower_reducers
+from .lower_scans import lower_scans
 from .materialize_index_tiles import materialize_index_tiles
 from .memory_space_lower_tt import memory_space_lower_tt
 from .normalize_tile_program import normalize_tile_program
@@ -38,6 +40,8 @@ PIPELINE = (
     # The tile program: one form for every construct, all data on chip.
     function_pass(normalize_tile_program),
     module_pass(split_kernels),
+    function_pass(lower_reducers),
+    function_pass(lower_scans),
     function_pass(read_scalars),
     function_pass(check_supported),
     function_pass(stage_global_accesses),

@@ -14,6 +14,7 @@ from .tile_ir import (
     TileGemm,
     TileIndexFill,
     TileReduce,
+    TileScan,
     TileStatement,
     TileTranspose,
     is_const_int,
@@ -58,7 +59,7 @@ def accesses_of(record: TileStatement) -> Accesses:
         return _compute(reads, record.destination, record.clear and record.destination.is_whole)
     if isinstance(record, TileIndexFill):
         return Accesses(role=READER, reads=(), writes=((record.destination.buffer, True),))
-    if isinstance(record, TileTranspose):
+    if isinstance(record, (TileTranspose, TileScan)):
         return _compute((record.source.buffer,), record.destination, record.destination.is_whole)
     return _elementwise(record)
 

@@ -31,6 +31,7 @@ from .tile_ir import (
     TileCopy,
     TileGemm,
     TileReduce,
+    TileScan,
     is_const_int,
     is_scalar_variable,
     leaves,
@@ -39,7 +40,7 @@ from .tile_ir import (
 )
 from .tile_layout import TileLayout, with_layouts
 
-ON_CHIP_SCOPES = ("shared", "shared.dyn", "local.fragment", "local", "local.var")
+ON_CHIP_SCOPES = ("shared", "shared.dyn", "local.fragment", "local", "local.var", "local.reducer")
 
 
 def infer_tile_layout(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
@@ -153,6 +154,9 @@ class _Kinds:
             rank = len(record.source.buffer.shape)
             if rank >= 2:
                 self.require(record.destination.buffer.name, "column" if record.dim == rank - 1 else "row", stmt)
+        elif isinstance(record, TileScan):
+            for region in (record.source, record.destination):
+                self.require(region.buffer.name, "column", stmt)
         elif isinstance(record, TileCopy):
             self.visit_copy(record.source, record.destination, stmt)
             self.visit_copy(record.destination, record.source, stmt)

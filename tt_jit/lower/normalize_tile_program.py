@@ -27,6 +27,7 @@ After::
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import tvm
@@ -34,6 +35,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .lower_reducers import REDUCERS_ATTRIBUTE
 from .tile_ir import loads_in, sequence, with_span_of
 
 _GRID_PREFIX = "blockIdx."
@@ -45,7 +47,8 @@ def normalize_tile_program(func: tir.PrimFunc, context: LoweringContext) -> tir.
     normalizer = _Normalizer()
     body = normalizer.statement(func.body, {})
     allocations = [tir.AllocBuffer(buffer) for buffer in normalizer.buffers]
-    return func.with_body(sequence([*allocations, body]))
+    func = func.with_body(sequence([*allocations, body]))
+    return func.with_attr(REDUCERS_ATTRIBUTE, normalizer.reducers) if normalizer.reducers else func
 
 
 @dataclass(kw_only=True)
@@ -53,6 +56,15 @@ class _Normalizer:
     buffers: list[tir.Buffer] = field(default_factory=list)
     renamed: dict[tir.Buffer, tir.Buffer] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    reducers: dict[str, str] = field(default_factory=dict)
+
+    def note_reducers(self, block: tir.SBlock) -> None:
+        """Remember the operation of every ``T.alloc_reducer`` of ``block``."""
+        for key in ("reducer_info", "reducer_info_v2"):
+            for data, info in (block.annotations or {}).get(key, {}).items():
+                for buffer in block.alloc_buffers:
+                    if buffer.data.same_as(data):
+                        self.reducers[self.renamed.get(buffer, buffer).name] = str(info["op"])
 
     def allocate(self, buffer: tir.Buffer) -> None:
         name, number = buffer.name, 1
@@ -77,6 +89,7 @@ class _Normalizer:
         if isinstance(stmt, tir.SBlock):
             for buffer in stmt.alloc_buffers:
                 self.allocate(buffer)
+            self.note_reducers(stmt)
             return self.statement(stmt.body, binds)
         if isinstance(stmt, tir.AllocBuffer):
             self.allocate(stmt.buffer)
@@ -177,12 +190,30 @@ class _Stores:
                 self.collect(stmt.else_case, dict(binds), negated if guard is None else tir.And(guard, negated))
         elif isinstance(stmt, tir.BufferStore):
             self.found.append(self.guarded(stmt, binds, guard))
+        elif isinstance(stmt, tir.Evaluate) and _is_reducer_update(stmt.value):
+            self.found.append(self.reducer_update(stmt, binds, guard))
         else:
             raise UnsupportedError(
                 f"a {type(stmt).__name__} inside T.Parallel cannot be evaluated tile by tile",
                 hint="move serial loops outside of T.Parallel, or write the body as element-wise expressions",
                 at=stmt,
             )
+
+    def reducer_update(
+        self, stmt: tir.Evaluate, binds: dict[tir.Var, tir.PrimExpr], guard: tir.PrimExpr | None
+    ) -> tir.BufferStore:
+        """``T.reducer_update(total[i], value)`` as the store ``total[i] = total[i] + value``."""
+        target, value = stmt.value.args[0], stmt.value.args[1]
+        buffer = self.normalizer.renamed.get(target.buffer, target.buffer)
+        operation = self.normalizer.reducers.get(buffer.name, "sum")
+        combine = {"sum": tir.Add, "max": tir.Max, "min": tir.Min}.get(operation)
+        if combine is None:
+            raise UnsupportedError(f"the reducer {buffer.name} with op={operation!r}", at=stmt)
+        if guard is not None:
+            identity = tir.const({"sum": 0.0, "max": -math.inf, "min": math.inf}[operation], value.dtype)
+            value = tir.Call(value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [guard, value, identity])
+        store = tir.BufferStore(target.buffer, combine(target, value), list(target.indices))
+        return self.normalizer.simple(with_span_of(store, stmt), binds)
 
     def guarded(
         self, stmt: tir.BufferStore, binds: dict[tir.Var, tir.PrimExpr], guard: tir.PrimExpr | None
@@ -208,6 +239,10 @@ def _guards_only_bounds(guard: tir.PrimExpr, store: tir.BufferStore) -> bool:
         analyzer.can_prove_equal(guard.a, index) and analyzer.can_prove_equal(guard.b, size)
         for index, size in zip(store.indices, store.buffer.shape, strict=True)
     )
+
+
+def _is_reducer_update(value: tir.PrimExpr) -> bool:
+    return isinstance(value, tir.Call) and isinstance(value.op, tvm.ir.Op) and value.op.name == "tl.reducer_update"
 
 
 def _is_grid_loop(stmt: tir.For) -> bool:

@@ -121,7 +121,7 @@ class _Hoister:
         def visit(node: object) -> object | None:
             return next((value for old, value in values if same_load(node, old)), None)
 
-        body = tir.stmt_functor.ir_transform(stmt, None, visit, ["tirx.BufferLoad"])
+        body = tir.stmt_functor.ir_transform(stmt, visit, None, ["tirx.BufferLoad"])
         return sequence([*before, with_span_of(body, stmt)])
 
     def hoist(self, expr: tir.PrimExpr, before: list[tir.Stmt], stmt: tir.Stmt) -> tir.PrimExpr:

@@ -16,7 +16,7 @@ from ..errors import UnsupportedError
 from .dst_program import INT
 from .ops import do
 from .tensorize_tile_maps import TileScope
-from .tile_ir import TileReduce, sequence
+from .tile_ir import TileReduce, TileScan, sequence
 from .tile_layout import TileLayout
 
 
@@ -158,6 +158,30 @@ class _ReducePlan:
         pool = f"PoolType::{self.reduction.pool}"
         fmt = f"DataFormat::{self.format}"
         return [do("sfpu_reduce", pool, fmt, f"ReduceDim::{dim}", 0) for dim in dims]
+
+
+def tensorize_scan(record: TileScan, scope: TileScope) -> tir.Stmt:
+    """Cumulative sums down each column of tiles; ``cumsum_tile`` keeps the carry between tiles."""
+    layout = scope.layouts[record.source.buffer.name]
+    target = scope.layouts[record.destination.buffer.name]
+    row, col = tir.Var("r", "int32"), tir.Var("c", "int32")
+    at_row: tir.PrimExpr = row if layout.tile_rows > 1 else tir.IntImm("int32", 0)
+    at_col: tir.PrimExpr = col if layout.tile_cols > 1 else tir.IntImm("int32", 0)
+    simplify = tvm.arith.Analyzer().simplify
+    body = sequence(
+        [
+            do("tile_regs_acquire"),
+            do("copy_tile", record.source.buffer, simplify(layout.index(0, at_row, at_col)), 0),
+            do("cumsum_tile", 0, simplify(tir.EQ(at_row, 0))),
+            do("tile_regs_commit"),
+            do("tile_regs_wait"),
+            do("pack_tile", "true", 0, record.destination.buffer, simplify(target.index(0, at_row, at_col))),
+            do("tile_regs_release"),
+        ]
+    )
+    if layout.tile_rows > 1:
+        body = _serial(row, layout.tile_rows, body)
+    return _serial(col, layout.tile_cols, body) if layout.tile_cols > 1 else body
 
 
 def _serial(var: tir.Var, extent: int, body: tir.Stmt) -> tir.Stmt:

@@ -103,6 +103,14 @@ class Elementwise:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TileScan:
+    """``destination[i, :] = sum of source[0..i, :]``: cumulative sums along the rows."""
+
+    source: Region
+    destination: Region
+
+
+@dataclass(frozen=True, kw_only=True)
 class TileIndexFill:
     """``destination`` (one tile) gets the row or column number of each lane; ``axis`` is ``row`` or ``col``."""
 
@@ -110,7 +118,7 @@ class TileIndexFill:
     axis: str
 
 
-TileStatement = TileIndexFill | TileCopy | TileFill | TileGemm | TileReduce | TileTranspose | Elementwise
+TileStatement = TileScan | TileIndexFill | TileCopy | TileFill | TileGemm | TileReduce | TileTranspose | Elementwise
 
 
 def is_integer(buffer: tir.Buffer) -> bool:
@@ -134,8 +142,8 @@ def tile_operator_name(stmt: tir.Stmt) -> str | None:
         op = stmt.value.op
         if isinstance(op, tvm.ir.Op) and op.name.startswith("tl.tileop."):
             return op.name.removeprefix("tl.tileop.")
-        if isinstance(op, tvm.ir.Op) and op.name == "tt.index_tile":
-            return "index_tile"
+        if isinstance(op, tvm.ir.Op) and op.name in ("tt.index_tile", "tt.scan"):
+            return op.name.removeprefix("tt.")
     return None
 
 
@@ -155,6 +163,8 @@ def parse(stmt: tir.Stmt) -> TileStatement | None:
     if name is None:
         return None
     args = stmt.value.args
+    if name == "scan":
+        return TileScan(source=region_of(args[0]), destination=region_of(args[1]))
     if name == "index_tile":
         return TileIndexFill(destination=region_of(args[0]), axis=str(args[1].value))
     if name == "copy":
@@ -221,6 +231,19 @@ def copy(source: Region, destination: Region) -> tir.Stmt:
     """``T.copy``."""
     op = tvm.ir.Op.get("tl.tileop.copy")
     return tir.Evaluate(tir.Call("handle", op, [region_call(source, 1), region_call(destination, 2)]))
+
+
+def fill(destination: Region, value: PrimExpr) -> tir.Stmt:
+    """``T.fill``."""
+    op = tvm.ir.Op.get("tl.tileop.fill")
+    return tir.Evaluate(tir.Call("handle", op, [region_call(destination, 2), value]))
+
+
+def reduce(source: Region, destination: Region, kind: str, dim: int, clear: bool) -> tir.Stmt:
+    """``T.reduce``; ``clear`` false folds the old destination in."""
+    op = tvm.ir.Op.get("tl.tileop.reduce")
+    flags = [tir.StringImm(kind), tir.IntImm("int32", dim), tir.IntImm("bool", clear)]
+    return tir.Evaluate(tir.Call("handle", op, [region_call(source, 1), region_call(destination, 3), *flags]))
 
 
 def transpose(source: Region, destination: Region) -> tir.Stmt:
@@ -346,7 +369,8 @@ def replace_loads(expr: PrimExpr, replacements: Sequence[tuple[tir.BufferLoad, P
                 return new
         return None
 
-    return tir.stmt_functor.ir_transform(tir.Evaluate(expr), None, visit, ["tirx.BufferLoad"]).value
+    # Outermost first: an index that is itself a load must not change before its own load is compared.
+    return tir.stmt_functor.ir_transform(tir.Evaluate(expr), visit, None, ["tirx.BufferLoad"]).value
 
 
 def uses_var(expr: PrimExpr, variables: Iterable[tir.Var]) -> bool:
