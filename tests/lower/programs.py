@@ -23,7 +23,7 @@ WORK_START, WORK_COUNT = tir.Var("work_start", "int32"), tir.Var("work_count", "
 
 
 class _DeviceCalls:
-    """``tt.name(...)`` is the call of ``tt.name``; ``tt.pointer(...)`` those that give an address."""
+    """``tt.name(...)`` is the call of the device operation ``name``."""
 
     def __getattr__(self, name: str) -> Any:
         dtype = "int32" if name in ("get_write_ptr", "get_read_ptr") else "void"
@@ -92,7 +92,9 @@ def assert_program(actual: tir.PrimFunc, expected: tir.PrimFunc) -> None:
 
 def assert_body(actual: tir.PrimFunc, expected: tir.PrimFunc) -> None:
     """The statements are the same; allocations do not count."""
-    tvm.ir.assert_structural_equal(_plain(actual.body, []), _plain(expected.body, []), map_free_vars=True)
+    found, wanted = _plain(actual.body, []), _plain(expected.body, [])
+    if not tvm.ir.structural_equal(found, wanted, map_free_vars=True):
+        pytest.fail(f"found:\n{found}\n\nexpected:\n{wanted}")
 
 
 def _plain(stmt: tir.Stmt, buffers: list[tir.Buffer]) -> tir.Stmt:
@@ -109,7 +111,7 @@ def _plain(stmt: tir.Stmt, buffers: list[tir.Buffer]) -> tir.Stmt:
         return sequence([])
     if isinstance(stmt, tir.For):
         body = _plain(stmt.body, buffers)
-        return tir.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body, None, stmt.annotations, stmt.step)
+        return tir.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body, stmt.thread_binding, stmt.annotations, stmt.step)
     if isinstance(stmt, tir.IfThenElse):
         other = _plain(stmt.else_case, buffers) if stmt.else_case is not None else None
         return tir.IfThenElse(stmt.condition, _plain(stmt.then_case, buffers), other)

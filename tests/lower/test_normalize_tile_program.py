@@ -96,7 +96,7 @@ def test_vectorized_loops_are_parallel_and_others_serial() -> None:
     def before(A: T.Tensor((64, 64), "float32")):
         with T.Kernel(1):
             C = T.alloc_fragment((64,), "float32")
-            for k in T.unroll(4):
+            for _ in T.unroll(4):
                 for i in T.vectorized(64):
                     C[i] = 1.0
 
@@ -104,7 +104,7 @@ def test_vectorized_loops_are_parallel_and_others_serial() -> None:
     def expected(A: T.Tensor((64, 64), "float32")):
         with T.Kernel(1):
             C = T.alloc_fragment((64,), "float32")
-            for k in T.serial(4):
+            for _ in T.serial(4):
                 for i in T.Parallel(64):
                     C[i] = 1.0
 
@@ -134,11 +134,11 @@ def test_refuses_a_serial_loop_inside_a_parallel_one() -> None:
         with T.Kernel(1):
             tile = T.alloc_fragment((32, 32), "float32")
             for i, j in T.Parallel(32, 32):
-                for k in T.serial(4):
+                for _ in T.serial(4):
                     tile[i, j] = tile[i, j] * 2.0
 
     error = refusal(kernel, PASS)
     assert isinstance(error, UnsupportedError) and error.category == "not_yet"
     assert error.message == "a For inside T.Parallel cannot be evaluated tile by tile"
     assert error.hint == "move serial loops outside of T.Parallel, or write the body as element-wise expressions"
-    assert line_of(error) == "for k in T.serial(4):"
+    assert line_of(error) == "for _ in T.serial(4):"

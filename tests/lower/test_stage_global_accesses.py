@@ -7,17 +7,18 @@ from tt_jit.errors import UnsupportedError
 from .programs import after, assert_program, line_of, refusal
 
 PASS = "stage_global_accesses"
+MATRIX, VECTOR = (128, 128), (128,)
 
 
 def test_loads_and_stores_of_tensors() -> None:
     @T.prim_func
-    def before(A: T.Tensor((128, 128), "float32"), bias: T.Tensor((128,), "float32"), C: T.Tensor((128, 128), "float32")):
+    def before(A: T.Tensor(MATRIX, "float32"), bias: T.Tensor(VECTOR, "float32"), C: T.Tensor(MATRIX, "float32")):
         with T.Kernel(2, 2) as (bx, by):
             for i, j in T.Parallel(64, 64):
                 C[by * 64 + i, bx * 64 + j] = A[by * 64 + i, bx * 64 + j] * bias[bx * 64 + j]
 
     @T.prim_func
-    def expected(A: T.Tensor((128, 128), "float32"), bias: T.Tensor((128,), "float32"), C: T.Tensor((128, 128), "float32")):
+    def expected(A: T.Tensor(MATRIX, "float32"), bias: T.Tensor(VECTOR, "float32"), C: T.Tensor(MATRIX, "float32")):
         with T.Kernel(2, 2) as (bx, by):
             A_tile = T.alloc_fragment((64, 64), "float32")
             bias_tile = T.alloc_fragment((64,), "float32")
