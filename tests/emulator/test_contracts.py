@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tt_jit.errors import DeadlockError, EmulatorError, L1OverflowError
+from tt_jit.errors import DeadlockError, DeviceError, EmulatorError, L1OverflowError
 from tt_jit.plan import Scalar
 from tt_jit.runtime.emulator import EmulatedKernel
 
@@ -330,3 +330,14 @@ def test_circular_buffers_that_do_not_fit(tmp_path: Path) -> None:
     assert "need 1433600 bytes of L1, but a core has 1391000" in caught.value.message
     assert "stream: 700 pages of 2048 bytes" in caught.value.message
     assert caught.value.hint is not None and "smaller blocks" in caught.value.hint
+
+
+def test_a_tensor_that_does_not_fit_the_chip(tmp_path: Path) -> None:
+    rows = 13 * 2**30 // 2 // 1024  # 13 GiB, where the chip has 12; address space only, as nothing is touched
+    made = copy_plan(
+        tensor("A", 0, (rows, 1024), access="read"), tensor("B", 1, (32, 32), access="write"), 2048, pages=1
+    )
+    loaded = load(made, COPY_FILES, tmp_path)
+    huge = torch.empty(1, dtype=torch.bfloat16).expand(rows, 1024)
+    with pytest.raises(DeviceError, match="tensor A: .* does not fit the chip's DRAM"):
+        loaded.launch([huge, torch.zeros(32, 32, dtype=torch.bfloat16)], [])
