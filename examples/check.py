@@ -6,7 +6,9 @@ UNIT_ROUNDOFF = {torch.float32: 2.0**-11, torch.float16: 2.0**-11, torch.bfloat1
 """Half the distance of neighbouring numbers around 1; float32 operands pass the matrix unit as TF32, hence 2^-11."""
 
 
-def check(name: str, result: torch.Tensor, exact: torch.Tensor, *, through: torch.dtype = torch.bfloat16, units: float = 4) -> None:
+def check(
+    name: str, result: torch.Tensor, exact: torch.Tensor, *, through: torch.dtype = torch.bfloat16, units: float = 4
+) -> None:
     """Raises if ``result`` is off by more than ``units`` roundings to ``through``, the narrowest format on the way."""
     assert result.shape == exact.shape, f"{name}: shape {tuple(result.shape)}, expected {tuple(exact.shape)}"
     error = (result.double() - exact.double()).abs().max().item()

@@ -9,7 +9,19 @@ import tt_jit as tt
 
 @tt.jit(out_idx=[-1])
 def convolution(
-    batch, height, width, channels, filters, kernel, stride, dilation, padding, block_M=64, block_N=64, block_K=32, dtype="bfloat16"
+    batch,
+    height,
+    width,
+    channels,
+    filters,
+    kernel,
+    stride,
+    dilation,
+    padding,
+    block_M=64,
+    block_N=64,
+    block_K=32,
+    dtype="bfloat16",
 ):
     out_height = (height + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
     out_width = (width + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1

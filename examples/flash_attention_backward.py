@@ -47,9 +47,7 @@ def forward(batch, heads, length, dim, causal, block_M=64, block_N=64, dtype="bf
                 T.copy(V[bz, by, k * block_N, 0], V_shared)
                 if causal:
                     for i, j in T.Parallel(block_M, block_N):
-                        scores[i, j] = T.if_then_else(
-                            bx * block_M + i >= k * block_N + j, 0.0, -T.infinity("float32")
-                        )
+                        scores[i, j] = T.if_then_else(bx * block_M + i >= k * block_N + j, 0.0, -T.infinity("float32"))
                 else:
                     T.clear(scores)
                 T.gemm(Q_shared, K_shared, scores, transpose_B=True)

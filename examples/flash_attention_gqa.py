@@ -1,4 +1,5 @@
-"""Grouped-query attention, forward: several query heads share one head of keys and values; sliding window and sinks included."""
+"""Grouped-query attention, forward: several query heads share one head of keys and values; sliding window and
+sinks included."""
 
 import math
 

@@ -27,9 +27,7 @@ def grouped_matmul(rows, groups, tiles, N, K, block_M=64, block_N=64, block_K=64
             T.clear(C_local)
             for k in T.Pipelined(T.ceildiv(K, block_K), num_stages=2):
                 T.copy(A[Start[bx] : Start[bx] + block_M, k * block_K : (k + 1) * block_K], A_shared)
-                T.copy(
-                    B[Group[bx], k * block_K : (k + 1) * block_K, by * block_N : (by + 1) * block_N], B_shared
-                )
+                T.copy(B[Group[bx], k * block_K : (k + 1) * block_K, by * block_N : (by + 1) * block_N], B_shared)
                 T.gemm(A_shared, B_shared, C_local)
             for i, j in T.Parallel(block_M, block_N):
                 if i < Size[bx]:

@@ -1,4 +1,5 @@
-"""Mamba 2's two chunk kernels: the state that each chunk contributes, and the scan that mixes a chunk with what came before."""
+"""Mamba 2's two chunk kernels: the state that each chunk contributes, and the scan that mixes a chunk with what
+came before."""
 
 import math
 
@@ -24,9 +25,11 @@ def chunk_state(batch, length, chunk, groups, heads, dim, states, block_M=64, bl
         dA: T.Tensor((batch, heads, chunks, chunk), "float32"),
         Output: T.Tensor((batch, chunks, heads, dim, states), "float32"),
     ):
-        with T.Kernel(
-            heads, T.ceildiv(dim, block_M) * T.ceildiv(states, block_N), batch * chunks, threads=128
-        ) as (bz, bx, by):
+        with T.Kernel(heads, T.ceildiv(dim, block_M) * T.ceildiv(states, block_N), batch * chunks, threads=128) as (
+            bz,
+            bx,
+            by,
+        ):
             x = T.alloc_shared((block_K, block_M), dtype)
             x_scaled = T.alloc_fragment((block_K, block_M), dtype)
             b = T.alloc_shared((block_K, block_N), dtype)
@@ -52,9 +55,7 @@ def chunk_state(batch, length, chunk, groups, heads, dim, states, block_M=64, bl
                 T.copy(x_scaled, scaled_shared)
                 T.copy(B[sequence, row : row + block_K, bz // (heads // groups), n * block_N : (n + 1) * block_N], b)
                 T.gemm(scaled_shared, b, state, transpose_A=True)
-            T.copy(
-                state, Output[sequence, index, bz, m * block_M : (m + 1) * block_M, n * block_N : (n + 1) * block_N]
-            )
+            T.copy(state, Output[sequence, index, bz, m * block_M : (m + 1) * block_M, n * block_N : (n + 1) * block_N])
 
     return main
 
@@ -74,9 +75,11 @@ def chunk_scan(batch, length, chunk, groups, heads, dim, states, block_M=64, blo
         State: T.Tensor((batch, chunks, heads, dim, states), dtype),
         Output: T.Tensor((batch, length, heads, dim), dtype),
     ):
-        with T.Kernel(
-            heads, T.ceildiv(chunk, block_M) * T.ceildiv(dim, block_N), batch * chunks, threads=128
-        ) as (bz, bx, by):
+        with T.Kernel(heads, T.ceildiv(chunk, block_M) * T.ceildiv(dim, block_N), batch * chunks, threads=128) as (
+            bz,
+            bx,
+            by,
+        ):
             output = T.alloc_fragment((block_M, block_N), "float32")
             c_shared = T.alloc_shared((block_M, states), dtype)
             state = T.alloc_shared((block_N, states), dtype)

@@ -1,4 +1,5 @@
-"""Multi-head latent attention, decoding: all heads share one latent vector per position, plus a part with rotary position."""
+"""Multi-head latent attention, decoding: all heads share one latent vector per position, plus a part with rotary
+position."""
 
 import math
 

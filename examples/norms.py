@@ -10,7 +10,9 @@ import tt_jit as tt
 @tt.jit(out_idx=[-1])
 def rms_norm(rows, columns, block=32, epsilon=1e-6, dtype="bfloat16"):
     @T.prim_func
-    def main(X: T.Tensor((rows, columns), dtype), Gain: T.Tensor((columns,), dtype), Y: T.Tensor((rows, columns), dtype)):
+    def main(
+        X: T.Tensor((rows, columns), dtype), Gain: T.Tensor((columns,), dtype), Y: T.Tensor((rows, columns), dtype)
+    ):
         with T.Kernel(T.ceildiv(rows, block), threads=128) as by:
             x = T.alloc_fragment((block, columns), "float32")
             square = T.alloc_fragment((block, columns), "float32")

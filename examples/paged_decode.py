@@ -1,4 +1,5 @@
-"""Decoding with a paged cache: keys and values lie in pages, a block table and lengths say which belong to a sequence."""
+"""Decoding with a paged cache: keys and values lie in pages, a block table and lengths say which belong to a
+sequence."""
 
 import math
 

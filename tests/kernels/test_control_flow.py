@@ -7,8 +7,6 @@ import torch
 import tt_jit as tt
 from tests.kernels.tolerance import assert_within, gemm_bound, sum_bound
 
-# fmt: off
-
 
 @tt.jit(out_idx=[-1])
 def block_sparse_matmul(M, N, K, block):
@@ -30,6 +28,7 @@ def block_sparse_matmul(M, N, K, block):
                     T.copy(B[k * block, bx * block], B_shared)
                     T.gemm(A_shared, B_shared, C_local)
             T.copy(C_local, C[by * block, bx * block])
+
     return main
 
 
@@ -51,7 +50,11 @@ def test_branch_on_a_value_in_memory():
 @tt.jit(out_idx=[-1])
 def variable_length_sum(batch, length, dim):
     @T.prim_func
-    def main(X: T.Tensor((batch, length, dim), "float32"), Lengths: T.Tensor((batch,), "int32"), Y: T.Tensor((batch, dim), "float32")):
+    def main(
+        X: T.Tensor((batch, length, dim), "float32"),
+        Lengths: T.Tensor((batch,), "int32"),
+        Y: T.Tensor((batch, dim), "float32"),
+    ):
         with T.Kernel(batch, threads=128) as bx:
             tile = T.alloc_fragment((32, dim), "float32")
             total = T.alloc_fragment((dim,), "float32")
@@ -62,6 +65,7 @@ def variable_length_sum(batch, length, dim):
                     tile[i, j] = T.if_then_else(k * 32 + i < Lengths[bx], tile[i, j], 0.0)
                 T.reduce_sum(tile, total, dim=0, clear=False)
             T.copy(total, Y[bx, 0])
+
     return main
 
 
@@ -75,6 +79,7 @@ def test_loop_bounds_read_from_memory():
 @tt.jit(out_idx=[-1])
 def alternating(rows, columns):
     """A block-uniform branch and a variable that lives across iterations."""
+
     @T.prim_func
     def main(X: T.Tensor((rows, columns), "float32"), Y: T.Tensor((rows, columns), "float32")):
         with T.Kernel(T.ceildiv(rows, 32), threads=128) as by:
@@ -82,7 +87,7 @@ def alternating(rows, columns):
             factor = T.alloc_var("float32")
             T.copy(X[by * 32, 0], tile)
             factor = 1.0
-            for k in T.serial(by + 1):
+            for _ in T.serial(by + 1):
                 factor = factor * 2.0
             if by % 2 == 0:
                 for i, j in T.Parallel(32, columns):
@@ -91,6 +96,7 @@ def alternating(rows, columns):
                 for i, j in T.Parallel(32, columns):
                     tile[i, j] = tile[i, j] - factor
             T.copy(tile, Y[by * 32, 0])
+
     return main
 
 
@@ -103,8 +109,13 @@ def test_variables_and_uniform_branches():
 @tt.jit(out_idx=[-1])
 def two_phases(rows, columns):
     """The second kernel reads what all blocks of the first wrote."""
+
     @T.prim_func
-    def main(X: T.Tensor((rows, columns), "float32"), Partial: T.Tensor((rows // 32, columns), "float32"), Y: T.Tensor((columns,), "float32")):
+    def main(
+        X: T.Tensor((rows, columns), "float32"),
+        Partial: T.Tensor((rows // 32, columns), "float32"),
+        Y: T.Tensor((columns,), "float32"),
+    ):
         with T.Kernel(rows // 32, threads=128) as by:
             tile = T.alloc_fragment((32, columns), "float32")
             column = T.alloc_fragment((columns,), "float32")
@@ -117,6 +128,7 @@ def two_phases(rows, columns):
             T.copy(Partial, partial)
             T.reduce_sum(partial, column, dim=0)
             T.copy(column, Y)
+
     return main
 
 
@@ -172,6 +184,7 @@ def test_atomic_add_of_elements():
 @tt.jit(out_idx=[-1])
 def thread_sums(rows, columns, threads):
     """Written for threads: each adds up a stripe, thread 0 finishes."""
+
     @T.prim_func
     def main(X: T.Tensor((rows, columns), "float32"), Y: T.Tensor((rows,), "float32")):
         with T.Kernel(rows, threads=threads) as bx:
@@ -187,6 +200,7 @@ def thread_sums(rows, columns, threads):
                 for k in T.serial(1, threads):
                     own[0] += partial[k]
                 Y[bx] = own[0]
+
     return main
 
 
@@ -204,6 +218,7 @@ def persistent_copy(M, N, block, cores):
             for bx, by in T.Persistent([T.ceildiv(M, block), T.ceildiv(N, block)], cores, core):
                 T.copy(X[bx * block, by * block], tile)
                 T.copy(tile, Y[bx * block, by * block])
+
     return main
 
 
@@ -228,6 +243,7 @@ def test_integer_gemm(dtype):
                     T.copy(B[k * block, bx * block], B_shared)
                     T.gemm(A_shared, B_shared, C_local)
                 T.copy(C_local, C[by * block, bx * block])
+
         return main
 
     a, b = (torch.randint(-128, 128, (64, 64), dtype=torch.int8) for _ in range(2))

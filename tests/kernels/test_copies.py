@@ -6,12 +6,11 @@ import torch
 
 import tt_jit as tt
 
-# fmt: off
-
 
 @tt.jit(out_idx=[-1])
 def through_scopes(rows, columns, block_rows, block_columns, dtype, middle, target):
     """global -> shared -> fragment (cast) -> shared (cast) -> global."""
+
     @T.prim_func
     def main(X: T.Tensor((rows, columns), dtype), Y: T.Tensor((rows, columns), target)):
         with T.Kernel(T.ceildiv(columns, block_columns), T.ceildiv(rows, block_rows), threads=128) as (bx, by):
@@ -22,6 +21,7 @@ def through_scopes(rows, columns, block_rows, block_columns, dtype, middle, targ
             T.copy(first, second)
             T.copy(second, third)
             T.copy(third, Y[by * block_rows, bx * block_columns])
+
     return main
 
 
@@ -63,10 +63,13 @@ def transpose(rows, columns, block, dtype="bfloat16"):
             T.copy(X[by * block, bx * block], x)
             T.transpose(x, y)
             T.copy(y, Y[bx * block, by * block])
+
     return main
 
 
-@pytest.mark.parametrize(("rows", "columns", "block", "dtype"), [(64, 128, 64, "bfloat16"), (70, 50, 32, "float32"), (64, 64, 32, "float16")])
+@pytest.mark.parametrize(
+    ("rows", "columns", "block", "dtype"), [(64, 128, 64, "bfloat16"), (70, 50, 32, "float32"), (64, 64, 32, "float16")]
+)
 def test_transpose(rows, columns, block, dtype):
     x = torch.randn(rows, columns).to(getattr(torch, dtype))
     assert torch.equal(transpose(rows, columns, block, dtype)(x), x.T)
@@ -83,6 +86,7 @@ def transpose_by_elements(rows, columns, block):
             for i, j in T.Parallel(block, block):
                 y[j, i] = x[i, j]
             T.copy(y, Y[bx * block, by * block])
+
     return main
 
 
@@ -94,12 +98,16 @@ def test_transpose_by_swapped_indices():
 @tt.jit(out_idx=[-1])
 def heads_first(batch, length, heads, dim):
     """BSHD -> BHSD through a (length, dim) tile of each head."""
+
     @T.prim_func
-    def main(X: T.Tensor((batch, length, heads, dim), "bfloat16"), Y: T.Tensor((batch, heads, length, dim), "bfloat16")):
+    def main(
+        X: T.Tensor((batch, length, heads, dim), "bfloat16"), Y: T.Tensor((batch, heads, length, dim), "bfloat16")
+    ):
         with T.Kernel(T.ceildiv(length, 32), heads, batch, threads=128) as (bx, by, bz):
             tile = T.alloc_shared((32, dim), "bfloat16")
             T.copy(X[bz, bx * 32 : bx * 32 + 32, by, :], tile)
             T.copy(tile, Y[bz, by, bx * 32 : bx * 32 + 32, :])
+
     return main
 
 
@@ -114,6 +122,7 @@ def global_to_global(rows, columns):
     def main(X: T.Tensor((rows, columns), "float32"), Y: T.Tensor((rows, columns), "bfloat16")):
         with T.Kernel(T.ceildiv(rows, 32), threads=128) as by:
             T.copy(X[by * 32 : by * 32 + 32, :], Y[by * 32 : by * 32 + 32, :])
+
     return main
 
 
@@ -125,13 +134,18 @@ def test_global_to_global_with_cast():
 @tt.jit(out_idx=[-1])
 def gathered_rows(rows, columns, picked):
     @T.prim_func
-    def main(X: T.Tensor((rows, columns), "bfloat16"), Index: T.Tensor((picked,), "int32"), Y: T.Tensor((picked, columns), "bfloat16")):
+    def main(
+        X: T.Tensor((rows, columns), "bfloat16"),
+        Index: T.Tensor((picked,), "int32"),
+        Y: T.Tensor((picked, columns), "bfloat16"),
+    ):
         with T.Kernel(T.ceildiv(picked, 32), threads=128) as by:
             tile = T.alloc_shared((32, columns), "bfloat16")
             for i, j in T.Parallel(32, columns):
                 if by * 32 + i < picked:
                     tile[i, j] = X[Index[by * 32 + i], j]
             T.copy(tile, Y[by * 32, 0])
+
     return main
 
 
@@ -143,11 +157,16 @@ def test_gather_of_rows():
 @tt.jit(out_idx=[-1])
 def paged(pages, page, columns, used):
     @T.prim_func
-    def main(X: T.Tensor((pages, page, columns), "bfloat16"), Table: T.Tensor((used,), "int32"), Y: T.Tensor((used * page, columns), "bfloat16")):
+    def main(
+        X: T.Tensor((pages, page, columns), "bfloat16"),
+        Table: T.Tensor((used,), "int32"),
+        Y: T.Tensor((used * page, columns), "bfloat16"),
+    ):
         with T.Kernel(used, threads=128) as bx:
             tile = T.alloc_shared((page, columns), "bfloat16")
             T.copy(X[Table[bx], 0, 0], tile)
             T.copy(tile, Y[bx * page, 0])
+
     return main
 
 
@@ -159,6 +178,7 @@ def test_copy_at_an_index_read_from_memory():
 @tt.jit(out_idx=[-1])
 def padded(rows, columns, block_rows, block_columns):
     """Tiles larger than the tensor: reads outside give 0, here made visible by a sum with one."""
+
     @T.prim_func
     def main(X: T.Tensor((rows, columns), "float32"), Y: T.Tensor((block_rows, block_columns), "float32")):
         with T.Kernel(1, threads=128):
@@ -167,6 +187,7 @@ def padded(rows, columns, block_rows, block_columns):
             for i, j in T.Parallel(block_rows, block_columns):
                 tile[i, j] = tile[i, j] + 1.0
             T.copy(tile, Y)
+
     return main
 
 

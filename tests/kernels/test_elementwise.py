@@ -9,8 +9,6 @@ import torch
 import tt_jit as tt
 from tests.kernels.tolerance import assert_within, elementwise_bound
 
-# fmt: off
-
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 # name: (TileLang, torch, operations, functions, inputs for which the function is defined)
@@ -43,6 +41,7 @@ def unary(function, rows, columns, dtype):
             for i, j in T.Parallel(32, 64):
                 y[i, j] = function(T.cast(x[i, j], "float32"))
             T.copy(y, Y[by * 32, bx * 64])
+
     return main
 
 
@@ -51,7 +50,9 @@ def test_functions(name):
     function, reference, operations, functions, domain = UNARY[name]
     x = domain(torch.randn(50, 100)).bfloat16()
     exact = reference(x.double())
-    bound = elementwise_bound(exact, torch.bfloat16, operations=operations, functions=functions, magnitude=exact.abs() + 1)
+    bound = elementwise_bound(
+        exact, torch.bfloat16, operations=operations, functions=functions, magnitude=exact.abs() + 1
+    )
     assert_within(unary(function, 50, 100, "bfloat16")(x), exact, bound)
 
 
@@ -60,14 +61,18 @@ def test_functions_in_float32(name):
     function, reference, operations, functions, domain = UNARY[name]
     x = domain(torch.randn(50, 100))
     exact = reference(x.double())
-    bound = elementwise_bound(exact, torch.float32, operations=operations, functions=functions, magnitude=exact.abs() + 1)
+    bound = elementwise_bound(
+        exact, torch.float32, operations=operations, functions=functions, magnitude=exact.abs() + 1
+    )
     assert_within(unary(function, 50, 100, "float32")(x), exact, bound)
 
 
 @tt.jit(out_idx=[-1])
 def binary(expression, rows, columns, dtype, block_rows=32, block_columns=64):
     @T.prim_func
-    def main(A: T.Tensor((rows, columns), dtype), B: T.Tensor((rows, columns), dtype), C: T.Tensor((rows, columns), dtype)):
+    def main(
+        A: T.Tensor((rows, columns), dtype), B: T.Tensor((rows, columns), dtype), C: T.Tensor((rows, columns), dtype)
+    ):
         with T.Kernel(T.ceildiv(columns, block_columns), T.ceildiv(rows, block_rows), threads=128) as (bx, by):
             a = T.alloc_shared((block_rows, block_columns), dtype)
             b = T.alloc_shared((block_rows, block_columns), dtype)
@@ -77,6 +82,7 @@ def binary(expression, rows, columns, dtype, block_rows=32, block_columns=64):
             for i, j in T.Parallel(block_rows, block_columns):
                 c[i, j] = expression(a[i, j], b[i, j])
             T.copy(c, C[by * block_rows, bx * block_columns])
+
     return main
 
 
@@ -104,7 +110,9 @@ def test_arithmetic(name, dtype):
 def test_block_and_tensor_sizes(blocks, sizes):
     a, b = torch.randn(*sizes).bfloat16(), torch.randn(*sizes).bfloat16()
     exact = a.double() + b.double()
-    assert_within(binary(BINARY["add"][0], *sizes, "bfloat16", *blocks)(a, b), exact, elementwise_bound(exact, torch.bfloat16))
+    assert_within(
+        binary(BINARY["add"][0], *sizes, "bfloat16", *blocks)(a, b), exact, elementwise_bound(exact, torch.bfloat16)
+    )
 
 
 def test_minimum_maximum_and_comparisons():
@@ -128,6 +136,7 @@ def test_logic_and_clamp():
 
 def test_a_deep_expression():
     """More live values than the destination registers hold at once."""
+
     def expression(a, b):
         terms = [(a + float(n)) * (b - float(n)) for n in range(1, 9)]
         total = terms[0]
@@ -151,6 +160,7 @@ def test_a_deep_expression():
 
 def test_infinities_follow_ieee():
     """exp2(-inf) = 0, max(-inf, x) = x, -inf - finite = -inf, inf - inf = NaN."""
+
     def expression(a, b):
         return T.exp2(a - T.max(a, b))
 
@@ -158,14 +168,22 @@ def test_infinities_follow_ieee():
     b = torch.tensor([1.0, -math.inf, -math.inf, 3.0]).repeat(32, 16)
     exact = torch.exp2(a - torch.maximum(a, b)).double()
     assert exact.isnan().any()
-    assert_within(binary(expression, 32, 64, "float32")(a, b), exact, elementwise_bound(exact, torch.float32, functions=1))
+    assert_within(
+        binary(expression, 32, 64, "float32")(a, b), exact, elementwise_bound(exact, torch.float32, functions=1)
+    )
 
 
 @tt.jit(out_idx=[-1])
 def broadcast(rows, columns, dtype):
     """Row and column vectors, and an index of the row, meet in one expression."""
+
     @T.prim_func
-    def main(X: T.Tensor((rows, columns), dtype), R: T.Tensor((rows,), dtype), C: T.Tensor((columns,), dtype), Y: T.Tensor((rows, columns), "float32")):
+    def main(
+        X: T.Tensor((rows, columns), dtype),
+        R: T.Tensor((rows,), dtype),
+        C: T.Tensor((columns,), dtype),
+        Y: T.Tensor((rows, columns), "float32"),
+    ):
         with T.Kernel(T.ceildiv(columns, 64), T.ceildiv(rows, 32), threads=128) as (bx, by):
             x = T.alloc_fragment((32, 64), dtype)
             y = T.alloc_fragment((32, 64), "float32")
@@ -177,6 +195,7 @@ def broadcast(rows, columns, dtype):
             for i, j in T.Parallel(32, 64):
                 y[i, j] = (x[i, j] - row[i]) * column[j]
             T.copy(y, Y[by * 32, bx * 64])
+
     return main
 
 
@@ -200,6 +219,7 @@ def causal_mask(rows, columns):
             for i, j in T.Parallel(64, 64):
                 x[i, j] = T.if_then_else(by * 64 + i >= bx * 64 + j, x[i, j], -T.infinity("float32"))
             T.copy(x, Y[by * 64, bx * 64])
+
     return main
 
 
@@ -220,12 +240,20 @@ def casts(source, target, rows=64, columns=64):
             for i, j in T.Parallel(32, columns):
                 y[i, j] = T.cast(x[i, j], target)
             T.copy(y, Y[by * 32, 0])
+
     return main
 
 
 @pytest.mark.parametrize(
     ("source", "target"),
-    [("float32", "bfloat16"), ("float32", "float16"), ("bfloat16", "float32"), ("float16", "float32"), ("int32", "float32"), ("float32", "int32")],
+    [
+        ("float32", "bfloat16"),
+        ("float32", "float16"),
+        ("bfloat16", "float32"),
+        ("float16", "float32"),
+        ("int32", "float32"),
+        ("float32", "int32"),
+    ],
 )
 def test_casts(source, target):
     x = (torch.randn(64, 64) * 100).to(getattr(torch, source))
@@ -238,13 +266,19 @@ def test_casts(source, target):
 @tt.jit(out_idx=[-1])
 def scaled(rows, columns):
     @T.prim_func
-    def main(X: T.Tensor((rows, columns), "float32"), alpha: T.float32, shift: T.int32, Y: T.Tensor((rows, columns), "float32")):
+    def main(
+        X: T.Tensor((rows, columns), "float32"),
+        alpha: T.float32,
+        shift: T.int32,
+        Y: T.Tensor((rows, columns), "float32"),
+    ):
         with T.Kernel(T.ceildiv(rows, 32), threads=128) as by:
             x = T.alloc_fragment((32, columns), "float32")
             T.copy(X[by * 32, 0], x)
             for i, j in T.Parallel(32, columns):
                 x[i, j] = x[i, j] * alpha + T.cast(shift, "float32")
             T.copy(x, Y[by * 32, 0])
+
     return main
 
 
@@ -260,7 +294,11 @@ def test_scalar_arguments_need_no_second_kernel():
 @tt.jit(out_idx=[-1])
 def integers(rows=64, columns=64):
     @T.prim_func
-    def main(A: T.Tensor((rows, columns), "int32"), B: T.Tensor((rows, columns), "int32"), C: T.Tensor((rows, columns), "int32")):
+    def main(
+        A: T.Tensor((rows, columns), "int32"),
+        B: T.Tensor((rows, columns), "int32"),
+        C: T.Tensor((rows, columns), "int32"),
+    ):
         with T.Kernel(T.ceildiv(rows, 32), threads=128) as by:
             a = T.alloc_fragment((32, columns), "int32")
             b = T.alloc_fragment((32, columns), "int32")
@@ -269,11 +307,15 @@ def integers(rows=64, columns=64):
             for i, j in T.Parallel(32, columns):
                 a[i, j] = ((a[i, j] & 255) << 2) + (b[i, j] ^ a[i, j]) - (b[i, j] >> 3)
             T.copy(a, C[by * 32, 0])
+
     return main
 
 
 def test_integer_and_bitwise_operations():
-    a, b = torch.randint(0, 1 << 20, (64, 64), dtype=torch.int32), torch.randint(0, 1 << 20, (64, 64), dtype=torch.int32)
+    a, b = (
+        torch.randint(0, 1 << 20, (64, 64), dtype=torch.int32),
+        torch.randint(0, 1 << 20, (64, 64), dtype=torch.int32),
+    )
     assert torch.equal(integers()(a, b), ((a & 255) << 2) + (b ^ a) - (b >> 3))
 
 
@@ -284,6 +326,7 @@ def flat_add(length, block):
         with T.Kernel(T.ceildiv(length, block), threads=128) as bx:
             for i in T.Parallel(block):
                 C[bx * block + i] = A[bx * block + i] + B[bx * block + i]
+
     return main
 
 

@@ -7,13 +7,23 @@ import torch
 import tt_jit as tt
 from tests.kernels.tolerance import assert_within, elementwise_bound, gemm_bound
 
-# fmt: off
-
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
 @tt.jit(out_idx=[-1])
-def matmul(M, N, K, block_M, block_N, block_K, dtype="bfloat16", out_dtype=None, num_stages=2, transpose_A=False, transpose_B=False):
+def matmul(
+    M,
+    N,
+    K,
+    block_M,
+    block_N,
+    block_K,
+    dtype="bfloat16",
+    out_dtype=None,
+    num_stages=2,
+    transpose_A=False,
+    transpose_B=False,
+):
     a_shape = (K, M) if transpose_A else (M, K)
     b_shape = (N, K) if transpose_B else (K, N)
     a_block = (block_K, block_M) if transpose_A else (block_M, block_K)
@@ -37,11 +47,14 @@ def matmul(M, N, K, block_M, block_N, block_K, dtype="bfloat16", out_dtype=None,
                     T.copy(B[k * block_K, bx * block_N], B_shared)
                 T.gemm(A_shared, B_shared, C_local, transpose_A=transpose_A, transpose_B=transpose_B)
             T.copy(C_local, C[by * block_M, bx * block_N])
+
     return main
 
 
 def check_matmul(M, N, K, *blocks, dtype="bfloat16", out_dtype=None, transpose_A=False, transpose_B=False, **options):
-    kernel = matmul(M, N, K, *blocks, dtype=dtype, out_dtype=out_dtype, transpose_A=transpose_A, transpose_B=transpose_B, **options)
+    kernel = matmul(
+        M, N, K, *blocks, dtype=dtype, out_dtype=out_dtype, transpose_A=transpose_A, transpose_B=transpose_B, **options
+    )
     a = torch.randn((K, M) if transpose_A else (M, K)).to(DTYPES[dtype])
     b = torch.randn((N, K) if transpose_B else (K, N)).to(DTYPES[dtype])
     result = kernel(a, b)
@@ -128,6 +141,7 @@ def batched_matmul(batch, M, N, K, block, dtype="bfloat16"):
                 T.copy(B[bz, k * block, bx * block], B_shared)
                 T.gemm(A_shared, B_shared, C_local)
             T.copy(C_local, C[bz, by * block, bx * block])
+
     return main
 
 
@@ -142,6 +156,7 @@ def test_batched(sizes):
 @tt.jit(out_idx=[-1])
 def fragment_operand(M, N, K, block, dtype="bfloat16"):
     """C = (2 A) B: A passes through a fragment, as the probabilities do in attention."""
+
     @T.prim_func
     def main(A: T.Tensor((M, K), dtype), B: T.Tensor((K, N), dtype), C: T.Tensor((M, N), "float32")):
         with T.Kernel(T.ceildiv(N, block), T.ceildiv(M, block), threads=128) as (bx, by):
@@ -156,6 +171,7 @@ def fragment_operand(M, N, K, block, dtype="bfloat16"):
                 T.copy(B[k * block, bx * block], B_shared)
                 T.gemm(A_local, B_shared, C_local)
             T.copy(C_local, C[by * block, bx * block])
+
     return main
 
 
@@ -168,8 +184,14 @@ def test_fragment_as_operand():
 @tt.jit(out_idx=[-1])
 def two_products(M, K1, K2, N, dtype="bfloat16"):
     """D = (A B) C with the intermediate kept on the chip."""
+
     @T.prim_func
-    def main(A: T.Tensor((M, K1), dtype), B: T.Tensor((K1, K2), dtype), C: T.Tensor((K2, N), dtype), D: T.Tensor((M, N), dtype)):
+    def main(
+        A: T.Tensor((M, K1), dtype),
+        B: T.Tensor((K1, K2), dtype),
+        C: T.Tensor((K2, N), dtype),
+        D: T.Tensor((M, N), dtype),
+    ):
         with T.Kernel(T.ceildiv(M, 64), threads=128) as by:
             A_shared = T.alloc_shared((64, K1), dtype)
             B_shared = T.alloc_shared((K1, K2), dtype)
@@ -186,6 +208,7 @@ def two_products(M, K1, K2, N, dtype="bfloat16"):
             T.clear(result)
             T.gemm(middle_cast, C_shared, result)
             T.copy(result, D[by * 64, 0])
+
     return main
 
 
@@ -193,7 +216,10 @@ def test_chained_products():
     a, b, c = torch.randn(128, 64).bfloat16(), torch.randn(64, 96).bfloat16(), torch.randn(96, 64).bfloat16()
     result = two_products(128, 64, 96, 64)(a, b, c)
     middle = a.double() @ b.double()
-    bound = gemm_bound(middle, c.double(), torch.bfloat16, through=torch.bfloat16) + gemm_bound(a, b, torch.float32) @ c.double().abs()
+    bound = (
+        gemm_bound(middle, c.double(), torch.bfloat16, through=torch.bfloat16)
+        + gemm_bound(a, b, torch.float32) @ c.double().abs()
+    )
     assert_within(result, middle @ c.double(), bound)
 
 
@@ -208,7 +234,9 @@ ACTIVATIONS = {
 @tt.jit(out_idx=[-1])
 def matmul_with_epilogue(M, N, K, block, activation, dtype="bfloat16"):
     @T.prim_func
-    def main(A: T.Tensor((M, K), dtype), B: T.Tensor((K, N), dtype), Bias: T.Tensor((N,), dtype), C: T.Tensor((M, N), dtype)):
+    def main(
+        A: T.Tensor((M, K), dtype), B: T.Tensor((K, N), dtype), Bias: T.Tensor((N,), dtype), C: T.Tensor((M, N), dtype)
+    ):
         with T.Kernel(T.ceildiv(N, block), T.ceildiv(M, block), threads=128) as (bx, by):
             A_shared = T.alloc_shared((block, block), dtype)
             B_shared = T.alloc_shared((block, block), dtype)
@@ -232,6 +260,7 @@ def matmul_with_epilogue(M, N, K, block, activation, dtype="bfloat16"):
                 for i, j in T.Parallel(block, block):
                     C_local[i, j] = C_local[i, j] * T.sigmoid(C_local[i, j])
             T.copy(C_local, C[by * block, bx * block])
+
     return main
 
 
@@ -243,7 +272,9 @@ def test_fused_epilogues(activation):
     linear = a.double() @ b.double() + bias.double()
     exact = ACTIVATIONS[activation](linear)
     # No activation here stretches an error by more than 1.13 (GELU's largest slope).
-    bound = 1.13 * gemm_bound(a, b, torch.float32) + elementwise_bound(exact, torch.bfloat16, operations=3, functions=2, magnitude=linear)
+    bound = 1.13 * gemm_bound(a, b, torch.float32) + elementwise_bound(
+        exact, torch.bfloat16, operations=3, functions=2, magnitude=linear
+    )
     assert_within(result, exact, bound)
 
 

@@ -9,8 +9,6 @@ import torch
 import tt_jit as tt
 from tests.kernels.tolerance import TF32_ROUNDOFF, assert_within, elementwise_bound, sum_bound, unit
 
-# fmt: off
-
 REFERENCES = {
     "sum": lambda x, dim: x.sum(dim),
     "max": lambda x, dim: x.amax(dim),
@@ -25,7 +23,13 @@ def reduction(kind, dim, rows, columns, dtype, block_rows, block_columns):
     """The whole of the other axis in one block; ``dim`` 1 gives one value per row."""
     length = rows if dim == 1 else columns
     block = block_rows if dim == 1 else block_columns
-    function = {"sum": T.reduce_sum, "max": T.reduce_max, "min": T.reduce_min, "absmax": T.reduce_absmax, "abssum": T.reduce_abssum}[kind]
+    function = {
+        "sum": T.reduce_sum,
+        "max": T.reduce_max,
+        "min": T.reduce_min,
+        "absmax": T.reduce_absmax,
+        "abssum": T.reduce_abssum,
+    }[kind]
     padding = {"max": -math.inf, "min": math.inf}.get(kind, 0.0)
 
     @T.prim_func
@@ -44,6 +48,7 @@ def reduction(kind, dim, rows, columns, dtype, block_rows, block_columns):
                     x[i, j] = T.if_then_else(i < rows, x[i, j], padding)
             function(x, y, dim=dim)
             T.copy(y, Y[bx * block])
+
     return main
 
 
@@ -74,6 +79,7 @@ def split_sum(rows, columns, block_columns, kind="sum"):
                 T.copy(X[by * 32, k * block_columns], x)
                 function(x, y, dim=1, clear=False)
             T.copy(y, Y[by * 32])
+
     return main
 
 
@@ -103,15 +109,20 @@ def softmax(rows, columns, block_rows, block_columns, dtype="bfloat16"):
             for i, j in T.Parallel(block_rows, block_columns):
                 x[i, j] = x[i, j] / total[i]
             T.copy(x, Y[by * block_rows, 0])
+
     return main
 
 
 def softmax_bound(exact, dtype):
-    """The shift by the maximum and the sum pass the matrix unit once each (TF32); exp turns the shift's error into a factor."""
+    """The shift by the maximum and the sum pass the matrix unit once each (TF32); exp turns the shift's error into
+    a factor."""
     return elementwise_bound(exact, dtype, operations=exact.shape[-1] + 4, functions=2) + 8 * TF32_ROUNDOFF * exact
 
 
-@pytest.mark.parametrize(("rows", "columns", "block_rows", "block_columns"), [(64, 256, 32, 256), (40, 100, 32, 128), (5, 33, 32, 64), (128, 1024, 32, 1024)])
+@pytest.mark.parametrize(
+    ("rows", "columns", "block_rows", "block_columns"),
+    [(64, 256, 32, 256), (40, 100, 32, 128), (5, 33, 32, 64), (128, 1024, 32, 1024)],
+)
 def test_softmax_in_one_pass(rows, columns, block_rows, block_columns):
     x = (3 * torch.randn(rows, columns)).bfloat16()
     exact = torch.softmax(x.double(), 1)
@@ -153,7 +164,8 @@ def online_softmax(X, block_rows: int = 32, block_columns: int = 64):
 def test_online_softmax():
     x = (2 * torch.randn(64, 512)).half()
     exact = torch.softmax(x.double(), 1)
-    # x times a constant is a float16 product in TileLang: an error of u(float16) |x|, here and in the maximum, exponentiated.
+    # x times a constant is a float16 product in TileLang: an error of u(float16) |x|, here and in the maximum,
+    # exponentiated.
     exponent = (x.double().abs() + x.double().abs().amax(1, keepdim=True)) * unit(torch.float16)
     assert_within(online_softmax(x), exact, softmax_bound(exact, torch.float16) + 1.1 * exponent * exact)
 
@@ -161,7 +173,12 @@ def test_online_softmax():
 @tt.jit(out_idx=[-1])
 def layer_norm(rows, columns, block_rows, dtype="bfloat16"):
     @T.prim_func
-    def main(X: T.Tensor((rows, columns), dtype), G: T.Tensor((columns,), dtype), B: T.Tensor((columns,), dtype), Y: T.Tensor((rows, columns), dtype)):
+    def main(
+        X: T.Tensor((rows, columns), dtype),
+        G: T.Tensor((columns,), dtype),
+        B: T.Tensor((columns,), dtype),
+        Y: T.Tensor((rows, columns), dtype),
+    ):
         with T.Kernel(T.ceildiv(rows, block_rows), threads=128) as by:
             x = T.alloc_fragment((block_rows, columns), "float32")
             square = T.alloc_fragment((block_rows, columns), "float32")
@@ -185,6 +202,7 @@ def layer_norm(rows, columns, block_rows, dtype="bfloat16"):
             for i, j in T.Parallel(block_rows, columns):
                 x[i, j] = x[i, j] * variance[i] * gain[j] + shift[j]
             T.copy(x, Y[by * block_rows, 0])
+
     return main
 
 
@@ -193,7 +211,10 @@ def test_layer_norm(rows, columns):
     x, g, b = torch.randn(rows, columns).bfloat16(), torch.randn(columns).bfloat16(), torch.randn(columns).bfloat16()
     exact = torch.nn.functional.layer_norm(x.double(), (columns,), g.double(), b.double(), 1e-5)
     magnitude = exact.abs() + 3 * g.double().abs() + b.double().abs()
-    bound = elementwise_bound(exact, torch.bfloat16, operations=columns, functions=2, magnitude=magnitude) + 6 * TF32_ROUNDOFF * magnitude
+    bound = (
+        elementwise_bound(exact, torch.bfloat16, operations=columns, functions=2, magnitude=magnitude)
+        + 6 * TF32_ROUNDOFF * magnitude
+    )
     assert_within(layer_norm(rows, columns, 32)(x, g, b), exact, bound)
 
 
@@ -214,12 +235,14 @@ def rms_norm(rows, columns, block_rows, dtype="bfloat16"):
             for i, j in T.Parallel(block_rows, columns):
                 x[i, j] *= total[i]
             T.copy(x, Y[by * block_rows, 0])
+
     return main
 
 
 @tt.jit(out_idx=[-1])
 def rms_norm_split(rows, columns, block_rows, block_columns, dtype="bfloat16"):
     """The row is read twice in blocks, as rows that do not fit the chip must be."""
+
     @T.prim_func
     def main(X: T.Tensor((rows, columns), dtype), Y: T.Tensor((rows, columns), dtype)):
         with T.Kernel(T.ceildiv(rows, block_rows), threads=128) as by:
@@ -240,13 +263,17 @@ def rms_norm_split(rows, columns, block_rows, block_columns, dtype="bfloat16"):
                 for i, j in T.Parallel(block_rows, block_columns):
                     out[i, j] = x_shared[i, j] * total[i]
                 T.copy(out, Y[by * block_rows, k * block_columns])
+
     return main
 
 
 def check_rms_norm(kernel, rows, columns, product_rounding=0.0):
     x = torch.randn(rows, columns).bfloat16()
     exact = x.double() * torch.rsqrt(x.double().square().mean(1, keepdim=True) + 1e-12)
-    bound = elementwise_bound(exact, torch.bfloat16, operations=columns, functions=1) + (4 * TF32_ROUNDOFF + product_rounding) * exact.abs()
+    bound = (
+        elementwise_bound(exact, torch.bfloat16, operations=columns, functions=1)
+        + (4 * TF32_ROUNDOFF + product_rounding) * exact.abs()
+    )
     assert_within(kernel(x), exact, bound)
 
 
@@ -270,6 +297,7 @@ def scan(rows, columns, reverse, dim):
             T.copy(X, x)
             T.cumsum(x, dim=dim, reverse=reverse)
             T.copy(x, Y)
+
     return main
 
 
@@ -296,6 +324,7 @@ def with_reducer(rows, columns):
                 T.reducer_update(total[i], x[i, j] * x[i, j])
             T.finalize_reducer(total, y)
             T.copy(y, Y[by * 32])
+
     return main
 
 

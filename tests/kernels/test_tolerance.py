@@ -11,7 +11,9 @@ def test_torch_itself_is_within_the_bounds(dtype: torch.dtype) -> None:
     a, b = torch.randn(64, 96).to(dtype), torch.randn(96, 64).to(dtype)
     exact = a.double() @ b.double()
     assert_within((a.float() @ b.float()).to(dtype), exact, gemm_bound(a, b, dtype))
-    assert_within(torch.exp(a.float()).to(dtype), a.double().exp(), elementwise_bound(a.double().exp(), dtype, functions=1))
+    assert_within(
+        torch.exp(a.float()).to(dtype), a.double().exp(), elementwise_bound(a.double().exp(), dtype, functions=1)
+    )
     assert_within(a.float().sum(1).to(dtype), a.double().sum(1), sum_bound(a, 1, dtype))
 
 

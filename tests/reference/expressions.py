@@ -1,7 +1,7 @@
 """TIR expressions compiled to Python closures over a frame of variable slots.
 
-A closure returns a number, or a numpy array over the lanes of the enclosing parallel loops (and threads, where the kernel
-names its thread index). Every array has one axis per lane dimension, so that broadcasting does the rest.
+A closure returns a number, or a numpy array over the lanes of the enclosing parallel loops (and threads, where the
+kernel names its thread index). Every array has one axis per lane dimension, so that broadcasting does the rest.
 """
 
 import math
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from tilelang import tvm
 
 from .formats import Formats, UnsupportedByInterpreter, Value, is_float, is_integer, wrap_integer
+from .intrinsics import BINARY, IGNORED_WRAPPERS, LAST_WORDS, UNARY, UNARY_PREDICATES
 from .memory import Array, Region, Storage, gather
 
 tirx = tvm.tirx
@@ -23,50 +23,6 @@ Evaluate = Callable[[Frame], Value]
 MASK = 0  # slot of the mask of active lanes (None: all)
 FIRST_FREE_SLOT = 1
 PRIVATE_SCOPES = ("local", "local.var")
-
-
-def _torch_function(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Value], Value]:
-    def apply(value: Value) -> Value:
-        array = np.asarray(value)
-        result = function(torch.from_numpy(np.array(array, copy=True))).numpy()
-        return result if array.ndim else result[()]
-
-    return apply
-
-
-def _fast_reciprocal(value: Value) -> Value:
-    return 1.0 / value
-
-
-def _rsqrt(value: Value) -> Value:
-    return 1.0 / np.sqrt(value)
-
-
-def _truncated_remainder(left: Value, right: Value) -> Value:
-    return np.fmod(left, right)
-
-
-UNARY: dict[str, Callable[[Value], Value]] = {
-    "exp": np.exp, "exp2": np.exp2, "exp10": lambda x: np.power(type(x)(10) if not isinstance(x, np.ndarray) else x.dtype.type(10), x),
-    "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "sqrt": np.sqrt, "rsqrt": _rsqrt,
-    "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh,
-    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
-    "fabs": np.abs, "abs": np.abs, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "round": np.rint, "nearbyint": np.rint,
-    "erf": _torch_function(torch.erf), "sigmoid": _torch_function(torch.sigmoid), "fast_rcp": _fast_reciprocal,
-    "ieee_frcp": _fast_reciprocal, "ieee_fsqrt": np.sqrt, "ieee_frsqrt": _rsqrt,
-    "round_ties_away_from_zero": lambda x: np.copysign(np.floor(np.abs(x) + 0.5), x),
-}  # fmt: skip
-UNARY_PREDICATES: dict[str, Callable[[Value], Value]] = {"isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite}
-BINARY: dict[str, Callable[[Value, Value], Value]] = {
-    "pow": np.power, "fmod": np.fmod, "atan2": np.arctan2, "hypot": np.hypot, "copysign": np.copysign, "nextafter": np.nextafter,
-    "bitwise_and": lambda a, b: a & b, "bitwise_or": lambda a, b: a | b, "bitwise_xor": lambda a, b: a ^ b,
-    "shift_left": lambda a, b: a << b, "shift_right": lambda a, b: a >> b, "pow_of_int": np.power,
-    "ieee_add": np.add, "ieee_sub": np.subtract, "ieee_mul": np.multiply, "ieee_fdiv": np.divide,
-    "logical_and": np.logical_and, "logical_or": np.logical_or,
-    "add2": np.add, "sub2": np.subtract, "mul2": np.multiply, "max2": np.fmax, "min2": np.fmin,
-}  # fmt: skip
-IGNORED_WRAPPERS = ("likely", "type_annotation", "__ldg")
-LAST_WORDS = {"__exp": "exp", "__exp10": "exp10", "__log": "log", "__log2": "log2", "__log10": "log10", "__sin": "sin", "__cos": "cos", "__tan": "tan"}  # fmt: skip
 
 
 def operator_name(call: "tirx.Call") -> str:
@@ -244,7 +200,7 @@ class ExpressionCompiler:
     def _compile_Mod(self, expr: Any) -> Evaluate:
         def remainder(a: Value, b: Value) -> Value:
             if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-                return _truncated_remainder(a, b)
+                return np.fmod(a, b)
             return int(math.fmod(a, b))
 
         return self._arithmetic(expr, remainder)
@@ -350,14 +306,19 @@ class ExpressionCompiler:
             value = gather(storage, access.dtype, shape, position, outside(frame))
             if isinstance(value, np.ndarray):
                 return value
-            if not is_global and any(not 0 <= i < n for i, n in zip(position, shape, strict=True)) and frame[MASK] is None:
+            if (
+                not is_global
+                and any(not 0 <= i < n for i, n in zip(position, shape, strict=True))
+                and frame[MASK] is None
+            ):
                 raise IndexError(f"{access.name}{position} is outside {shape}")
             return value if not is_int else bool(value) if access.dtype == "bool" else int(value)
 
         return self._sliced_load(expr, access, load) or load
 
     def _sliced_load(self, expr: Any, access: BufferAccess, general: Evaluate) -> Evaluate | None:
-        """Loads with indices ``lane + offset`` as a slice of the array; falls back where the slice reaches over the edge."""
+        """Loads with indices ``lane + offset`` as a slice of the array; falls back where the slice reaches over
+        the edge."""
         plan = self.slice_plan(expr.indices)
         if plan is None or access.scope in PRIVATE_SCOPES:
             return None
@@ -478,7 +439,11 @@ class ExpressionCompiler:
         return self._choose(*expr.args)
 
     def _call_infinity(self, expr: Any) -> Evaluate:
-        return self._constant(self.formats.round_to(expr.dtype, math.inf) if expr.dtype in ("float32", "float64") else self.formats.compute_dtype(expr.dtype).type(math.inf))  # fmt: skip
+        return self._constant(
+            self.formats.round_to(expr.dtype, math.inf)
+            if expr.dtype in ("float32", "float64")
+            else self.formats.compute_dtype(expr.dtype).type(math.inf)
+        )
 
     def _call_max_value(self, expr: Any) -> Evaluate:
         return self._constant(_limit(expr.dtype, 1))
@@ -554,8 +519,16 @@ def _limit(dtype: str, which: int) -> Value:
 
 
 def _minimum(a: Value, b: Value) -> Value:
-    return np.fmin(a, b) if isinstance(a, np.ndarray | np.floating) or isinstance(b, np.ndarray | np.floating) else min(a, b)
+    return (
+        np.fmin(a, b)
+        if isinstance(a, np.ndarray | np.floating) or isinstance(b, np.ndarray | np.floating)
+        else min(a, b)
+    )
 
 
 def _maximum(a: Value, b: Value) -> Value:
-    return np.fmax(a, b) if isinstance(a, np.ndarray | np.floating) or isinstance(b, np.ndarray | np.floating) else max(a, b)
+    return (
+        np.fmax(a, b)
+        if isinstance(a, np.ndarray | np.floating) or isinstance(b, np.ndarray | np.floating)
+        else max(a, b)
+    )

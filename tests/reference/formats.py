@@ -1,7 +1,8 @@
 """Number formats of the reference interpreter: what numpy type computes a TIR dtype, and how values are rounded to it.
 
-Narrow floats (fp16, bf16, tf32, fp8) are held as float32 numbers that the format can represent; ``round_to`` restores that
-after every operation. In float64 mode nothing is rounded, which gives the exact value of the formula that the kernel states.
+Narrow floats (fp16, bf16, tf32, fp8) are held as float32 numbers that the format can represent; ``round_to``
+restores that after every operation. In float64 mode nothing is rounded, which gives the exact value of the formula
+that the kernel states.
 """
 
 from dataclasses import dataclass

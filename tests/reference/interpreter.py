@@ -1,8 +1,8 @@
 """Reference interpreter: runs a traced TileLang PrimFunc on the CPU, statement by statement, with numpy.
 
 It is the oracle for kernels that have no handy torch formula. Blocks of the grid run one after the other; bodies of
-``T.Parallel`` (and threads, in kernels that name their thread index) are numpy lanes. Reads past the end of a tensor give 0,
-writes past the end are dropped, uninitialised on-chip memory is NaN.
+``T.Parallel`` (and threads, in kernels that name their thread index) are numpy lanes. Reads past the end of a
+tensor give 0, writes past the end are dropped, uninitialised on-chip memory is NaN.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,9 @@ class Interpreter:
             if not isinstance(argument, int | float):
                 raise TypeError(f"parameter {param} is a scalar, got {type(argument).__name__}")
             number = float(argument) if "float" in param.dtype else int(argument)
-            frame[self.scope.slot(param)] = self.formats.round_to(param.dtype, number) if isinstance(number, float) else number
+            frame[self.scope.slot(param)] = (
+                self.formats.round_to(param.dtype, number) if isinstance(number, float) else number
+            )
             return
         if argument is None:
             return
@@ -109,9 +111,14 @@ class Interpreter:
 
 
 def run(
-    func: Any, args: Sequence[Argument], *, out_idx: Sequence[int] | int | None = None, precision: Precision = "declared"
+    func: Any,
+    args: Sequence[Argument],
+    *,
+    out_idx: Sequence[int] | int | None = None,
+    precision: Precision = "declared",
 ) -> list[torch.Tensor | None]:
-    """Runs ``func`` once. ``precision``: "declared" rounds as the kernel's dtypes do, "float64" computes the formula exactly.
+    """Runs ``func`` once. ``precision``: "declared" rounds as the kernel's dtypes do, "float64" computes the formula
+    exactly.
 
     ``out_idx`` defaults to the outputs that an eager kernel declared with T.empty.
     """
@@ -145,7 +152,11 @@ def _lane_needs(func: Any) -> tuple[int, bool]:
     used: set[Any] = set()
 
     def visit(node: Any) -> None:
-        if isinstance(node, tirx.Bind) and isinstance(node.value, tirx.Call) and operator_name(node.value) == "launch_thread_idx":
+        if (
+            isinstance(node, tirx.Bind)
+            and isinstance(node.value, tirx.Call)
+            and operator_name(node.value) == "launch_thread_idx"
+        ):
             thread_vars.add(node.var)
         elif isinstance(node, tirx.Var):
             used.add(node)

@@ -1,4 +1,5 @@
-"""Buffers of the reference interpreter: storage shared by aliasing buffers, element access by lanes, and regions of tile operations."""
+"""Buffers of the reference interpreter: storage shared by aliasing buffers, element access by lanes, and regions
+of tile operations."""
 
 import math
 from collections.abc import Sequence
@@ -120,7 +121,15 @@ class Target:
 
 
 def scatter_target(
-    storage: Storage, dtype: str, shape: tuple[int, ...], indices: Sequence[Value], mask: Value, *, private: bool, rank: int, value: Value
+    storage: Storage,
+    dtype: str,
+    shape: tuple[int, ...],
+    indices: Sequence[Value],
+    mask: Value,
+    *,
+    private: bool,
+    rank: int,
+    value: Value,
 ) -> Target:
     """The destination of a store by lanes. ``private`` memory gets one copy for each lane that stores differently."""
     active = _inside(indices, shape)

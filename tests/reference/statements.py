@@ -1,4 +1,5 @@
-"""TIR statements compiled to closures. Parallel loops and, where the kernel names its thread index, threads become numpy lanes."""
+"""TIR statements compiled to closures. Parallel loops and, where the kernel names its thread index, threads become
+numpy lanes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -280,7 +281,9 @@ class StatementCompiler:
             run = self.tiles.compile(call)
             return run
         if name == "reducer_update":
-            return self._reducer_update(call.args[0], call.args[1], self.tiles.reducer_kinds.get(call.args[0].buffer.data, "sum"))
+            return self._reducer_update(
+                call.args[0], call.args[1], self.tiles.reducer_kinds.get(call.args[0].buffer.data, "sum")
+            )
         if name in ("loop_break", "break_loop"):
             return _raiser(_Break)
         if name in ("continue_loop", "loop_continue"):
@@ -321,7 +324,10 @@ class StatementCompiler:
                 elif access.scope != "global":
                     raise IndexError(f"{access.name}{position} is outside {shape}")
                 return
-            scatter(scatter_target(storage, access.dtype, shape, position, mask, private=private, rank=rank, value=number), number)
+            scatter(
+                scatter_target(storage, access.dtype, shape, position, mask, private=private, rank=rank, value=number),
+                number,
+            )
 
         if private:
             return store
@@ -365,7 +371,8 @@ class StatementCompiler:
         return store
 
     def _current_lanes(self) -> dict[int, int]:
-        """Axis -> slot of the lanes in force: the enclosing parallel loops, else the threads. Each lane updates once."""
+        """Axis -> slot of the lanes in force: the enclosing parallel loops, else the threads. Each lane updates
+        once."""
         first, last = (3, self.depth) if self.threads and self.depth > 3 else (0, self.depth)
         slots = self.scope.slots
         return {axis: slots[var] for var, axis in self.scope.lane_axis.items() if first <= axis < last and var in slots}
@@ -382,7 +389,9 @@ class StatementCompiler:
             storage, shape = access.storage(frame), access.shape_of(frame)
             number = value(frame)
             position = [index(frame) for index in indices]
-            target = scatter_target(storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number)
+            target = scatter_target(
+                storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number
+            )
             accumulate(target, ufunc, number, _lane_extents(frame, current, rank))
 
         return update
@@ -403,7 +412,9 @@ class StatementCompiler:
             storage, shape = access.storage(frame), access.shape_of(frame)
             number = cast(source, access.dtype, value(frame))
             position = [index(frame) for index in indices]
-            target = scatter_target(storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number)
+            target = scatter_target(
+                storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number
+            )
             if kind == "store":
                 scatter(target, number)
                 return
@@ -427,9 +438,14 @@ class StatementCompiler:
             storage, shape = access.storage(frame), access.shape_of(frame)
             number = cast(source, access.dtype, value(frame))
             position = [index(frame) for index in indices]
-            target = scatter_target(storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number)
+            target = scatter_target(
+                storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number
+            )
             lanes = np.broadcast_shapes(
-                *(np.shape(i) for i in target.index), np.shape(number), np.shape(target.active), _lane_extents(frame, current, rank)
+                *(np.shape(i) for i in target.index),
+                np.shape(number),
+                np.shape(target.active),
+                _lane_extents(frame, current, rank),
             )
             active = np.broadcast_to(target.active, lanes)
             numbers = np.broadcast_to(number, lanes)
@@ -460,7 +476,14 @@ class StatementCompiler:
                 value = gather(source.storage(frame), source.dtype, source.shape_of(frame), origin, 0)
                 value = self.formats.cast(source.dtype, target.dtype, value)
                 where = scatter_target(
-                    target.storage(frame), target.dtype, target.shape_of(frame), position, frame[MASK], private=False, rank=rank, value=value
+                    target.storage(frame),
+                    target.dtype,
+                    target.shape_of(frame),
+                    position,
+                    frame[MASK],
+                    private=False,
+                    rank=rank,
+                    value=value,
                 )
                 accumulate(where, np.add, value, ())
 
@@ -530,7 +553,9 @@ def _uses_before_definition(sequence: Any, scope: Scope) -> set[Any]:
         if not isinstance(child, tirx.Bind):
             continue
         names: list[Any] = []
-        tirx.stmt_functor.post_order_visit(child.value, lambda node: names.append(node) if isinstance(node, tirx.Var) else None)
+        tirx.stmt_functor.post_order_visit(
+            child.value, lambda node: names.append(node) if isinstance(node, tirx.Var) else None
+        )
         if any((name in later and name not in scope.slots) or name in early for name in names):
             early.add(child.var)
     return early

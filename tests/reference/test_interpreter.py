@@ -1,4 +1,5 @@
-"""The reference interpreter against torch: it must be right where torch has the formula, before it judges anything else."""
+"""The reference interpreter against torch: it must be right where torch has the formula, before it judges anything
+else."""
 
 import pytest
 import tilelang.language as T
@@ -6,8 +7,6 @@ import torch
 
 from tests.reference.formats import Formats, UnsupportedByInterpreter
 from tests.reference.interpreter import run
-
-# fmt: off
 
 
 def _gemm(m, n, k, block, dtype="float16", transpose_a=False, transpose_b=False):
@@ -33,6 +32,7 @@ def _gemm(m, n, k, block, dtype="float16", transpose_a=False, transpose_b=False)
                     T.copy(B[ko * block, bx * block], B_shared)
                 T.gemm(A_shared, B_shared, C_local, transpose_A=transpose_a, transpose_B=transpose_b)
             T.copy(C_local, C[by * block, bx * block])
+
     return main
 
 
@@ -81,7 +81,9 @@ def test_casts_round_to_nearest_even_as_torch_does(dtype):
     expected = values.clamp(-448, 448).to(getattr(torch, dtype)).float()
     if dtype in ("float16", "bfloat16"):
         expected = values.to(getattr(torch, dtype)).float()
-    result = torch.from_numpy(Formats().round_to(dtype, values.clamp(-448, 448).numpy() if "8" in dtype else values.numpy()))
+    result = torch.from_numpy(
+        Formats().round_to(dtype, values.clamp(-448, 448).numpy() if "8" in dtype else values.numpy())
+    )
     assert torch.equal(result, expected)
 
 
@@ -131,7 +133,9 @@ def test_variables_branches_and_loops_on_values_in_memory():
     blocks = 4
 
     @T.prim_func
-    def main(Lengths: T.Tensor((blocks,), "int32"), X: T.Tensor((blocks, 64), "float32"), Y: T.Tensor((blocks,), "float32")):
+    def main(
+        Lengths: T.Tensor((blocks,), "int32"), X: T.Tensor((blocks, 64), "float32"), Y: T.Tensor((blocks,), "float32")
+    ):
         with T.Kernel(blocks, threads=32) as bx:
             total = T.alloc_var("float32")
             steps = T.alloc_var("int32")
@@ -164,7 +168,7 @@ def test_several_kernels_workspaces_and_atomics():
             T.copy(X[bx * 32, 0], tile)
             T.reduce_sum(tile, column, dim=0)
             T.atomic_add(Y[0:64], column)
-            for i in T.Parallel(32):
+            for _ in T.Parallel(32):
                 T.atomic_add(Count[0], 1)
         with T.Kernel(1, threads=64):
             for i in T.Parallel(64):
@@ -228,7 +232,12 @@ def test_dynamic_shapes_and_scalars():
 
 def test_cumulative_sums_transposes_and_element_gathers():
     @T.prim_func
-    def main(X: T.Tensor((32, 64), "float32"), Index: T.Tensor((32,), "int32"), Y: T.Tensor((64, 32), "float32"), Z: T.Tensor((32, 64), "float32")):
+    def main(
+        X: T.Tensor((32, 64), "float32"),
+        Index: T.Tensor((32,), "int32"),
+        Y: T.Tensor((64, 32), "float32"),
+        Z: T.Tensor((32, 64), "float32"),
+    ):
         with T.Kernel(1, threads=64):
             tile = T.alloc_shared((32, 64), "float32")
             flipped = T.alloc_shared((64, 32), "float32")
@@ -269,7 +278,9 @@ def test_im2col_convolution_matches_torch():
     x = torch.randn(batch, size, size, channels).half()
     w = torch.randn(kernel, kernel, channels, filters).half()
     (y,) = run(main, [x, w.reshape(-1, filters)], out_idx=[2], precision="float64")
-    expected = torch.nn.functional.conv2d(x.double().permute(0, 3, 1, 2), w.double().permute(3, 2, 0, 1), padding=padding)
+    expected = torch.nn.functional.conv2d(
+        x.double().permute(0, 3, 1, 2), w.double().permute(3, 2, 0, 1), padding=padding
+    )
     torch.testing.assert_close(y, expected.permute(0, 2, 3, 1).reshape(-1, filters), rtol=1e-10, atol=1e-10)
 
 

@@ -1,4 +1,5 @@
-"""Tile operations (``tl.tileop.*``) of the reference interpreter. Each compiler returns a closure that runs the operation."""
+"""Tile operations (``tl.tileop.*``) of the reference interpreter. Each compiler returns a closure that runs the
+operation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +16,15 @@ Run = Callable[[Frame], None]
 ReadRegion = Callable[[Frame], Region]
 
 REDUCTIONS: dict[str, tuple[np.ufunc, bool]] = {
-    "sum": (np.add, False), "abssum": (np.add, True), "max": (np.fmax, False), "absmax": (np.fmax, True), "min": (np.fmin, False),
-    "bitand": (np.bitwise_and, False), "bitor": (np.bitwise_or, False), "bitxor": (np.bitwise_xor, False),
-}  # fmt: skip
+    "sum": (np.add, False),
+    "abssum": (np.add, True),
+    "max": (np.fmax, False),
+    "absmax": (np.fmax, True),
+    "min": (np.fmin, False),
+    "bitand": (np.bitwise_and, False),
+    "bitor": (np.bitwise_or, False),
+    "bitxor": (np.bitwise_xor, False),
+}
 
 
 class TileOperations:
@@ -107,7 +114,9 @@ class TileOperations:
             result = operation.reduce(np.abs(values) if absolute else values, axis=axis).reshape(write.extents)
             if not clear:
                 result = operation(write.read(), result)
-            write.write(cast("float32" if is_float(write.dtype) else write.dtype, write.dtype, result).astype(write.view.dtype))
+            write.write(
+                cast("float32" if is_float(write.dtype) else write.dtype, write.dtype, result).astype(write.view.dtype)
+            )
 
         return reduce
 

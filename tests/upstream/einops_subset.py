@@ -1,4 +1,5 @@
-"""The part of the einops package that TileLang's examples use, for machines without it: rearrange, repeat, reduce and einsum."""
+"""The part of the einops package that TileLang's examples use, for machines without it: rearrange, repeat, reduce
+and einsum."""
 
 import re
 from typing import Any
@@ -56,13 +57,15 @@ def _transform(tensor: torch.Tensor, pattern: str, known: dict[str, int], reduct
     flat_left = [name for group in left for name in group]
     flat_right = [name for group in right for name in group if name != "1"]
     result = tensor.reshape([1 if name == "1" else sizes[name] for name in flat_left])
-    names = [name for name in flat_left]
+    names = list(flat_left)
     for position in reversed(range(len(names))):
         if names[position] == "1" or names[position] not in flat_right:
             if names[position] == "1":
                 result = result.squeeze(position)
             else:
-                result = getattr(result, {"mean": "mean", "sum": "sum", "max": "amax", "min": "amin"}[reduction or "sum"])(position)
+                result = getattr(
+                    result, {"mean": "mean", "sum": "sum", "max": "amax", "min": "amin"}[reduction or "sum"]
+                )(position)
             del names[position]
     for name in flat_right:
         if name not in names:

@@ -23,7 +23,8 @@ from torch.overrides import TorchFunctionMode
 
 OPTIONAL_PACKAGES = frozenset(
     "triton fla flash_attn flash_attn_interface bitblas aiter matplotlib pandas flash_mla transformers datasets "
-    "safetensors native_sparse_attention deep_gemm iket flashinfer scipy cutlass vllm mamba_ssm causal_conv1d fast_hadamard_transform".split()
+    "safetensors native_sparse_attention deep_gemm iket flashinfer scipy cutlass vllm mamba_ssm causal_conv1d "
+    "fast_hadamard_transform".split()
 )
 
 
@@ -42,7 +43,11 @@ class _CudaRedirection(TorchFunctionMode):
         return value
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         keywords = {name: self._redirect(value) for name, value in (kwargs or {}).items()}
         positional = [self._redirect(value) for value in args]
@@ -99,7 +104,9 @@ class _Nothing:
     def __index__(self) -> int:
         return 1
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = __neg__ = _same
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = (
+        __neg__
+    ) = _same
     __lt__ = __le__ = __gt__ = __ge__ = _never
 
 
@@ -183,9 +190,14 @@ def install(device: str, *, core_count: int, compute_capability: tuple[int, int]
         sys.modules["einops"] = importlib.util.module_from_spec(einops)
         einops.loader.exec_module(sys.modules["einops"])
     properties = types.SimpleNamespace(
-        multi_processor_count=core_count, name="none", major=compute_capability[0], minor=compute_capability[1],
-        total_memory=16 << 30, shared_memory_per_block_optin=227 << 10, L2_cache_size=50 << 20,
-    )  # fmt: skip
+        multi_processor_count=core_count,
+        name="none",
+        major=compute_capability[0],
+        minor=compute_capability[1],
+        total_memory=16 << 30,
+        shared_memory_per_block_optin=227 << 10,
+        L2_cache_size=50 << 20,
+    )
     answers: dict[str, Any] = {
         "is_available": lambda: True,
         "synchronize": lambda *a, **k: None,
@@ -236,7 +248,8 @@ def install(device: str, *, core_count: int, compute_capability: tuple[int, int]
 
 
 def install_compiler(compile_prim_func: Callable[..., Any]) -> None:
-    """Makes ``tilelang.jit``, ``tilelang.compile`` and ``tilelang.autotune`` use ``compile_prim_func(prim_func, out_idx)``."""
+    """Makes ``tilelang.jit``, ``tilelang.compile`` and ``tilelang.autotune`` use ``compile_prim_func(prim_func,
+    out_idx)``."""
     import tilelang
     import tilelang.jit as jit_module
     from tilelang.autotuner.tuner import AutoTuneImpl

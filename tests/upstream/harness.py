@@ -1,7 +1,9 @@
-"""Runs TileLang's own examples, unmodified, on the emulator: ``python -m tests.upstream.harness [--mode traced] [part of a path ...]``.
+"""Runs TileLang's own examples, unmodified, on the emulator: ``python -m tests.upstream.harness [--mode traced]
+[part of a path ...]``.
 
-The checkout is named by the environment variable TT_JIT_TILELANG_CHECKOUT. Each example runs in its own process with its own
-time limit; each kernel gives one line: right, wrong, refused, crashed, or unknown where the interpreter has no answer.
+The checkout is named by the environment variable TT_JIT_TILELANG_CHECKOUT. Each example runs in its own process
+with its own time limit; each kernel gives one line: right, wrong, refused, crashed, or unknown where the
+interpreter has no answer.
 """
 
 import argparse
@@ -53,7 +55,9 @@ def run_case(path: Path, number: int, *, seconds: int, mode: str, dump: Path | N
         if line.startswith("{"):
             row: dict[str, Any] = json.loads(line)
             return row
-    reason = f"signal {-done.returncode}" if done.returncode < 0 else (done.stderr.strip().splitlines() or ["no output"])[-1]
+    reason = (
+        f"signal {-done.returncode}" if done.returncode < 0 else (done.stderr.strip().splitlines() or ["no output"])[-1]
+    )
     return {"path": case.path, "problem": f"process died: {reason[:200]}", "kernels": [], "code": case.code}
 
 
@@ -66,14 +70,22 @@ def lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         detail = kernel["detail"] or (problem if kernel["status"] in ("traced", "unknown") else "")
         yield kernel["status"], f"{kernel['status']:8} {stem}:{kernel['kernel']} ({times}) {detail}".rstrip()
     if not row["kernels"]:
-        status = "gpu-only" if problem.startswith("GPU only") else "crashed" if "died" in problem or "time limit" in problem else "no-trace"
+        status = (
+            "gpu-only"
+            if problem.startswith("GPU only")
+            else "crashed"
+            if "died" in problem or "time limit" in problem
+            else "no-trace"
+        )
         yield status, f"{status:8} {stem} {problem}"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help="only examples whose path contains one of these")
-    parser.add_argument("--mode", choices=["compiled", "lowered", "traced"], default="compiled", help="how far to take each kernel")
+    parser.add_argument(
+        "--mode", choices=["compiled", "lowered", "traced"], default="compiled", help="how far to take each kernel"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="time limit of one example")
     parser.add_argument("--dump", type=Path, help="folder for the traced scripts")
     parser.add_argument("--json", type=Path, help="file for all outcomes")

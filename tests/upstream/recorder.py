@@ -1,4 +1,5 @@
-"""The kernel objects that upstream examples get: they run on tt_jit's emulator, are compared with the interpreter, and are recorded."""
+"""The kernel objects that upstream examples get: they run on tt_jit's emulator, are compared with the interpreter,
+and are recorded."""
 
 import hashlib
 import time
@@ -17,7 +18,8 @@ Outputs = list[torch.Tensor | None]
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What became of one kernel. ``status``: right, wrong, refused, crashed, lowered (if that was all), traced, unknown (no oracle)."""
+    """What became of one kernel. ``status``: right, wrong, refused, crashed, lowered (if that was all), traced,
+    unknown (no oracle)."""
 
     kernel: str
     status: str = "traced"
@@ -39,9 +41,9 @@ def _out_indices(func: Any, out_idx: Any) -> list[int]:
 def formats_error(result: torch.Tensor, expected: torch.Tensor, exact: torch.Tensor) -> tuple[float, float]:
     """(largest error of ``result``, largest error allowed), both relative to the scale of the exact values.
 
-    ``exact`` is the formula in float64, ``expected`` the kernel evaluated with the roundings of its declared dtypes. The
-    distance between the two is what rounding costs in this kernel; another order of summation may cost as much again, and
-    the result may be off by two units of its own format beyond that.
+    ``exact`` is the formula in float64, ``expected`` the kernel evaluated with the roundings of its declared dtypes.
+    The distance between the two is what rounding costs in this kernel; another order of summation may cost as much
+    again, and the result may be off by two units of its own format beyond that.
     """
     unit = torch.finfo(result.dtype).eps if result.dtype.is_floating_point else 0.0
     exact, expected, result = exact.double(), expected.double(), result.double()
@@ -93,7 +95,10 @@ class RecordedKernel:
             self.outcome.status, self.outcome.detail = "unknown", f"interpreter: {error}"
             raise
         except Exception as error:
-            self.outcome.status, self.outcome.detail = "unknown", f"interpreter crashed: {type(error).__name__}: {error}"
+            self.outcome.status, self.outcome.detail = (
+                "unknown",
+                f"interpreter crashed: {type(error).__name__}: {error}",
+            )
             raise
         finally:
             self.outcome.oracle_seconds += time.perf_counter() - started
@@ -134,7 +139,8 @@ class RecordedKernel:
                 return
 
     def _all_parameters(self, given: Sequence[Any], returned: Any) -> list[Any]:
-        """What every parameter holds after a call: outputs that were returned, arguments that may be changed in place."""
+        """What every parameter holds after a call: outputs that were returned, arguments that may be changed in
+        place."""
         outputs = self.out_idx or []
         made = {outputs[0]: returned} if len(outputs) == 1 else dict(zip(outputs, returned or (), strict=True))
         arguments = iter(given)
@@ -189,10 +195,22 @@ class RecordedProfiler:
             elif dtype == "bool":
                 inputs.append(torch.randint(0, 2, shape, generator=generator).bool())
             else:
-                inputs.append(torch.randint(0 if dtype.startswith("u") else -2, 3, shape, generator=generator).to(torch_dtype(dtype)))
+                inputs.append(
+                    torch.randint(0 if dtype.startswith("u") else -2, 3, shape, generator=generator).to(
+                        torch_dtype(dtype)
+                    )
+                )
         return inputs
 
-    def assert_allclose(self, reference: Callable[..., Any], *, input_tensors: Any = None, rtol: float = 1e-2, atol: float = 1e-2, **_: Any) -> None:
+    def assert_allclose(
+        self,
+        reference: Callable[..., Any],
+        *,
+        input_tensors: Any = None,
+        rtol: float = 1e-2,
+        atol: float = 1e-2,
+        **_: Any,
+    ) -> None:
         inputs = list(input_tensors) if input_tensors is not None else self._inputs()
         result = self.kernel(*inputs)
         expected = reference(*inputs)
@@ -246,6 +264,10 @@ def compare(result: torch.Tensor, expected: torch.Tensor, exact: torch.Tensor) -
         differing = (result.long() != expected.long()).sum().item()
         # An integer that is a rounded float may fall on the other side of a step.
         close = (result.long() - expected.long()).abs().max().item() <= 1 and differing <= 0.01 * result.numel()
-        return "" if differing == 0 or (close and exact.dtype.is_floating_point) else f"{differing} of {result.numel()} integers differ"
+        return (
+            ""
+            if differing == 0 or (close and exact.dtype.is_floating_point)
+            else f"{differing} of {result.numel()} integers differ"
+        )
     error, allowed = formats_error(result, expected, exact)
     return "" if error <= allowed else f"error {error:.3g} of the largest value, {allowed:.3g} allowed"
