@@ -146,7 +146,21 @@ void accumulate_bf16(const Tile& tile, std::uint16_t* page) {
     }
 }
 
+// The usual packs, without a detour over a converted tile.
+bool encode_plain(const Tile& tile, const PackSettings& settings, std::uint8_t* page) {
+    if (settings.relu != ReluMode::none || settings.l1_accumulate) return false;
+    if (settings.format == DataFormat::Float32 && settings.fp32_dest) {
+        std::memcpy(page, tile.u, sizeof tile.u);
+        return true;
+    }
+    if (settings.format != DataFormat::Float16_b) return false;
+    auto* out = reinterpret_cast<std::uint16_t*>(page);
+    for (std::uint32_t i = 0; i < tile_elements; ++i) out[i] = static_cast<std::uint16_t>(round_away_to_bf16(tile.u[i]) >> 16);
+    return true;
+}
+
 void encode_float(const Tile& tile, const PackSettings& settings, std::uint8_t* page) {
+    if (encode_plain(tile, settings, page)) return;
     Tile value;
     const bool block = settings.format == DataFormat::Bfp8_b || settings.format == DataFormat::Bfp4_b;
     if (settings.format == DataFormat::Float32 && settings.fp32_dest) {
