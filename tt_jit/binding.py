@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .errors import ArgumentError
-from .signature import KernelSignature
+from .signature import KernelSignature, is_chip_tensor
 
 _Tensor = torch.Tensor
 _EMPTY = inspect.Parameter.empty
@@ -197,7 +197,10 @@ def _add_to_key(parts: list[Any], value: Any, runtime: bool) -> bool:
             parts += (value.shape, value.stride(), value.dtype, value.is_cpu)
         return runtime
     if runtime:
-        parts.append(kind)
+        if is_chip_tensor(value):
+            parts += (kind, tuple(value.shape), value.dtype)
+        else:
+            parts.append(kind)
     elif kind in _ATOMS:
         parts += (kind, value)
     elif kind is float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
@@ -66,6 +67,7 @@ class JitFunction:
         self.execution_backend = execution_backend
         self._binder = FunctionBinder(function)
         self._takes_device = "device" in self._binder.names
+        self._lock = threading.Lock()
         self._states: dict[tuple[Any, ...], Specializer] = {}
         # The warm path: call form -> what answers it, good as long as the watch and the settings are unchanged.
         self._calls: dict[tuple[Any, ...], Callable[[Sequence[Any]], Any]] = {}
@@ -142,7 +144,9 @@ class JitFunction:
             kwargs = dict(kwargs)
             device = kwargs.pop("device")
         chosen = select_device(device, named_target(self.target))
-        return self._specializer(chosen), self._binder.bind(args, kwargs)
+        bound = self._binder.bind(args, kwargs)
+        with self._lock:
+            return self._specializer(chosen), bound
 
     def _specializer(self, device: Device) -> Specializer:
         if self._watch is None or self._generation != config.generation or not self._watch.unchanged():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,8 +87,9 @@ class Kernel:
 
     def launcher(self, values: Sequence[Any]) -> Launcher:
         """Check the arguments and return what launches all calls that look like this one."""
-        checked = check_arguments(self.signature, values)
-        launcher = _make_launcher(self.signature, checked, self._compiled.load().launch)
+        loaded = self._compiled.load()
+        checked = check_arguments(self.signature, values, takes_chip_tensors=hasattr(loaded, "allocate"))
+        launcher = _make_launcher(self.signature, checked, loaded)
         if len(self._launchers) >= _MAX_LAUNCHERS:
             self._launchers.clear()
         self._launchers[self._key(values)] = launcher
@@ -290,8 +291,9 @@ class Kernel:
         return {"latency": self.latency, "config": self.config, "ref_latency": self.ref_latency}
 
 
-def _make_launcher(signature: KernelSignature, checked: CheckedCall, launch: Callable[..., None]) -> Launcher:
+def _make_launcher(signature: KernelSignature, checked: CheckedCall, loaded: Any) -> Launcher:
     """A closure that allocates the outputs, sorts the arguments and launches; everything else is decided here."""
+    launch: Callable[..., None] = loaded.launch
     inputs = signature.inputs
     # The values of a call are followed by the allocated outputs; these are the places of the launch's arguments
     # among them.
@@ -302,8 +304,8 @@ def _make_launcher(signature: KernelSignature, checked: CheckedCall, launch: Cal
     tensors = _picker([place for place, kind in zip(order, kinds, strict=True) if kind != "scalar"])
     scalars = _picker([place for place, kind in zip(order, kinds, strict=True) if kind == "scalar"])
     ranged = [(place, parameter) for place, parameter in enumerate(inputs) if parameter.kind == "scalar"]
-    prototypes = [_prototype(output, checked.device) for output in checked.outputs]
-    empty, name = torch.empty_like, signature.name
+    makers = _output_makers(signature, checked, loaded)
+    name = signature.name
 
     def launch_in_place(values: Sequence[Any]) -> None:
         for place, parameter in ranged:
@@ -313,12 +315,23 @@ def _make_launcher(signature: KernelSignature, checked: CheckedCall, launch: Cal
     def launch_and_return(values: Sequence[Any]) -> Any:
         for place, parameter in ranged:
             check_scalar(name, parameter, values[place])
-        made = [empty(prototype) for prototype in prototypes]
+        made = [make() for make in makers]
         pool = (*values, *made)
         launch(tensors(pool), scalars(pool))
         return made if len(made) > 1 else made[0]
 
-    return launch_and_return if prototypes else launch_in_place
+    return launch_and_return if makers else launch_in_place
+
+
+def _output_makers(signature: KernelSignature, checked: CheckedCall, loaded: Any) -> list[Callable[[], Any]]:
+    """One function per output that allocates it, on the chip where the arguments are there."""
+    if not checked.on_chip:
+        return [partial(torch.empty_like, _prototype(output, checked.device)) for output in checked.outputs]
+    tensors = [index for index, parameter in enumerate(signature.parameters) if parameter.kind != "scalar"]
+    return [
+        partial(loaded.allocate, tensors.index(index), output.shape)
+        for index, output in zip(signature.out_idx, checked.outputs, strict=True)
+    ]
 
 
 def _prototype(output: OutputSpec, device: torch.device) -> torch.Tensor:

@@ -188,6 +188,8 @@ class CheckedCall:
     outputs: tuple[OutputSpec, ...]
     device: torch.device
     symbols: Mapping[str, int]
+    # Some argument is a tensor on the chip: then outputs are made there, too.
+    on_chip: bool = False
 
 
 def argument_key(values: Sequence[Any]) -> tuple[Any, ...]:
@@ -196,13 +198,24 @@ def argument_key(values: Sequence[Any]) -> tuple[Any, ...]:
     for value in values:
         if isinstance(value, torch.Tensor):
             parts += (value.shape, value.stride(), value.dtype, value.is_cpu)
+        elif is_chip_tensor(value):
+            parts += (type(value), tuple(value.shape), value.dtype)
         else:
             parts.append(type(value))
     return tuple(parts)
 
 
-def check_arguments(signature: KernelSignature, values: Sequence[Any]) -> CheckedCall:
-    """Check the arguments of one call and find the sizes of its outputs."""
+def is_chip_tensor(value: Any) -> bool:
+    """Whether `value` is a ttnn tensor. Its class is enough to know, so that ttnn need not be imported."""
+    kind = type(value)
+    return kind.__name__ == "Tensor" and kind.__module__.startswith("ttnn")
+
+
+def check_arguments(signature: KernelSignature, values: Sequence[Any], takes_chip_tensors: bool = False) -> CheckedCall:
+    """Check the arguments of one call and find the sizes of its outputs.
+
+    `takes_chip_tensors` says that the kernel runs on a chip, where ttnn tensors are arguments, too.
+    """
     inputs = signature.inputs
     device = _common_device(signature, values)
     known: dict[str, int] = {}
@@ -215,6 +228,8 @@ def check_arguments(signature: KernelSignature, values: Sequence[Any]) -> Checke
                 origins[parameter.name] = f"argument {parameter.name}"
         elif value is None:
             _check_absent(signature.name, parameter)
+        elif takes_chip_tensors and is_chip_tensor(value):
+            _check_chip_tensor(signature.name, parameter, value)
         else:
             _check_tensor(signature.name, parameter, value)
     _solve_sizes(signature, values, known, origins)
@@ -234,7 +249,8 @@ def check_arguments(signature: KernelSignature, values: Sequence[Any]) -> Checke
         if sizes and parameter.dtype in _PACKED:
             sizes[-1] //= _PACKED[parameter.dtype]
         outputs.append(OutputSpec(shape=tuple(sizes), dtype=torch_dtype(parameter.dtype)))
-    return CheckedCall(outputs=tuple(outputs), device=device, symbols=known)
+    on_chip = takes_chip_tensors and any(map(is_chip_tensor, values))
+    return CheckedCall(outputs=tuple(outputs), device=device, symbols=known, on_chip=on_chip)
 
 
 def _common_device(signature: KernelSignature, values: Sequence[Any]) -> torch.device:
@@ -275,6 +291,8 @@ def _check_tensor(kernel: str, parameter: Parameter, value: Any) -> None:
 
     if not isinstance(value, torch.Tensor):
         hint = "wrap it with torch.from_numpy" if type(value).__module__ == "numpy" else "pass a torch tensor"
+        if is_chip_tensor(value):
+            hint = "this kernel runs on the emulator: pass ttnn.to_torch(...) of it"
         raise refuse("is no torch tensor", type(value).__name__, parameter.describe(), hint)
     if value.layout is not torch.strided:
         raise refuse("is not a dense tensor", value.layout, "torch.strided", f"pass {name}.to_dense()")
@@ -293,6 +311,29 @@ def _check_tensor(kernel: str, parameter: Parameter, value: Any) -> None:
         got = f"strides {value.stride()} for shape {tuple(value.shape)}"
         raise refuse("is written by the kernel, but its elements overlap in memory", got, "distinct elements",
                      f"pass {name}.contiguous() and use that tensor afterwards")  # fmt: skip
+
+
+def _check_chip_tensor(kernel: str, parameter: Parameter, value: Any) -> None:
+    """Dtype and rank; the runtime checks that the tensor's layout is the one that the kernel reads."""
+    from .runtime.ttnn import describe
+
+    shape, dtype = describe(value)
+    accepted = [str(accepted).removeprefix("torch.") for accepted in _TORCH_DTYPES.get(parameter.dtype, ())]
+    if parameter.kind == "tensor" and dtype not in accepted:
+        raise ArgumentError(
+            f"{kernel}: argument {parameter.name!r} has the wrong dtype",
+            parameter=parameter.name,
+            got=f"a ttnn tensor of {dtype}",
+            needed=parameter.describe(),
+            hint="pass a torch tensor, which is converted on the way to the chip",
+        )
+    if parameter.kind == "tensor" and len(shape) != len(parameter.shape):
+        raise ArgumentError(
+            f"{kernel}: argument {parameter.name!r} has the wrong number of dimensions",
+            parameter=parameter.name,
+            got=f"a ttnn tensor of shape {shape}",
+            needed=parameter.describe(),
+        )
 
 
 def check_scalar(kernel: str, parameter: Parameter, value: Any) -> None:
@@ -338,8 +379,8 @@ def _equations(signature: KernelSignature, values: Sequence[Any]) -> list[_Equat
     for parameter, value in zip(signature.inputs, values, strict=True):
         if parameter.kind != "tensor" or value is None:
             continue
-        packed = _PACKED.get(parameter.dtype, 1) if value.element_size() == 1 else 1
         sizes = tuple(value.shape)
+        packed = _PACKED.get(parameter.dtype, 1)
         if sizes and packed > 1:
             sizes = (*sizes[:-1], sizes[-1] * packed)
         for dim, size in enumerate(parameter.shape):
@@ -348,7 +389,7 @@ def _equations(signature: KernelSignature, values: Sequence[Any]) -> list[_Equat
             )
         for dim, stride in enumerate(parameter.strides or ()):
             # The stride of a dimension of one element is never used, and torch may report anything for it.
-            if sizes[dim] > 1:
+            if sizes[dim] > 1 and isinstance(value, torch.Tensor):
                 actual = value.stride(dim)
                 equations.append(
                     _Equation(

@@ -20,7 +20,7 @@ from .cache.captured import Captured, capture_values
 from .cache.key import call_key
 from .errors import ArgumentError, InternalError
 from .kernel import Kernel
-from .signature import KernelSignature, normalize_out_idx
+from .signature import KernelSignature, is_chip_tensor, normalize_out_idx
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -228,16 +228,17 @@ class Specializer:
                 needed=f"the tensor {const.parameter}, or {const.name}=<value>",
             )
         tensor = tensors[const.parameter]
-        if not isinstance(tensor, torch.Tensor):
+        on_chip = is_chip_tensor(tensor) and const.what == "shape"
+        if not isinstance(tensor, torch.Tensor) and not on_chip:
             return self._placeholder_value(const, tensor)
-        if tensor.dim() <= const.dim:
+        if len(tensor.shape) <= const.dim:
             raise ArgumentError(
                 f"{name}: argument {const.parameter!r} has the wrong number of dimensions",
                 parameter=const.parameter,
-                got=f"{tensor.dim()} dimensions, shape {tuple(tensor.shape)}",
+                got=f"{len(tensor.shape)} dimensions, shape {tuple(tensor.shape)}",
                 needed=f"at least {const.dim + 1}, as {const.name} is {const.parameter}.{const.what}[{const.dim}]",
             )
-        return tensor.shape[const.dim] if const.what == "shape" else tensor.stride(const.dim)
+        return int(tensor.shape[const.dim] if const.what == "shape" else tensor.stride(const.dim))
 
     def _placeholder_value(self, const: Const, value: Any) -> int:
         from .trace import placeholder_size

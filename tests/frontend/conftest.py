@@ -70,8 +70,14 @@ def fake_artifact(func: Any, target: Target) -> FakeArtifact:
     return FakeArtifact(name=name, files=files, plan=plan)
 
 
+@pytest.fixture(scope="session")
+def user_cache() -> Path:
+    """The cache folder that is in use outside of tests."""
+    return Path(config.cache_dir)
+
+
 @pytest.fixture(autouse=True)
-def fresh_cache(tmp_path: Path) -> Iterator[Path]:
+def fresh_cache(tmp_path: Path, user_cache: Path) -> Iterator[Path]:
     """Every test has its own empty cache folder and forgets compiled kernels."""
     build.forget()
     build.statistics.__init__()

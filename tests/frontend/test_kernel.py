@@ -1,12 +1,14 @@
 """The kernel object: what TileLang users reach for."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import kernels
 import pytest
 import torch
-from conftest import FakeDevice
+from conftest import FakeDevice, FakeLoaded
 from tilelang.utils.tensor import TensorSupplyType
 
 import tt_jit as tt
@@ -167,3 +169,38 @@ def test_the_profiler_needs_the_sizes_of_dynamic_kernels(device: FakeDevice) -> 
         profiler.do_bench()
     profiler.do_bench(n_warmup=1, n_repeat=1, dynamic_symbolic_constraints={"m": 7})
     assert device.launches[-1][1][0].shape == (7, 4)
+
+
+def test_tensors_on_the_chip_stay_there(device: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stand-ins for ttnn's tensor and for the runtime that knows it."""
+    chip_tensor = type("Tensor", (), {"__module__": "ttnn._ttnn.tensor"})
+
+    def on_chip(shape: tuple[int, ...], dtype: str = "float32") -> Any:
+        tensor = chip_tensor()
+        tensor.shape, tensor.dtype = shape, dtype
+        return tensor
+
+    runtime = ModuleType("tt_jit.runtime.ttnn")
+    runtime.describe = lambda tensor: (tuple(tensor.shape), tensor.dtype)
+    monkeypatch.setitem(sys.modules, "tt_jit.runtime.ttnn", runtime)
+    f = tt.jit(kernels.eager_add, device=device)
+    with pytest.raises(ArgumentError, match="this kernel runs on the emulator"):
+        f.compile(M=64, N=32)(on_chip((64, 32)), torch.zeros(64, 32))
+    allocated = []
+
+    def allocate(self: Any, argument: int, shape: tuple[int, ...]) -> Any:
+        allocated.append((argument, shape))
+        return on_chip(shape)
+
+    monkeypatch.setattr(FakeLoaded, "allocate", allocate, raising=False)
+    a = on_chip((64, 32))
+    for _ in range(2):
+        assert isinstance(f(a, torch.zeros(64, 32)), chip_tensor)
+        assert isinstance(f.compile(M=64, N=32)(a, a), chip_tensor)
+    assert allocated == [(2, (64, 32))] * 4
+    assert isinstance(f(torch.zeros(64, 32), torch.zeros(64, 32)), torch.Tensor)
+    assert f(on_chip((32, 32)), on_chip((32, 32))).shape == (32, 32)
+    with pytest.raises(ArgumentError, match="got: a ttnn tensor of bfloat16"):
+        f(on_chip((64, 32), "bfloat16"), a)
+    with pytest.raises(ArgumentError, match="wrong shape"):
+        f(a, on_chip((32, 32)))
