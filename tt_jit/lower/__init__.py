@@ -24,7 +24,11 @@ from .lower_scans import lower_scans
 from .materialize_index_tiles import materialize_index_tiles
 from .memory_space_lower_tt import memory_space_lower_tt
 from .normalize_tile_program import normalize_tile_program
+from .order_tensor_accesses import order_tensor_accesses
 from .read_scalars import read_scalars
+from .reduce_colliding_updates import reduce_colliding_updates
+from .rewrite_atomics import rewrite_atomics
+from .serialize_conflicting_blocks import serialize_conflicting_blocks
 from .split_expressions import split_expressions
 from .split_kernels import split_kernels
 from .split_roles import split_roles
@@ -38,8 +42,10 @@ from .verify_tt_ir import verify_tt_ir
 PIPELINE = (
     function_pass(apply_tt_defaults),
     # The tile program: one form for every construct, all data on chip.
+    function_pass(rewrite_atomics),
     function_pass(normalize_tile_program),
     module_pass(split_kernels),
+    function_pass(reduce_colliding_updates),
     function_pass(lower_reducers),
     function_pass(lower_scans),
     function_pass(read_scalars),
@@ -52,10 +58,12 @@ PIPELINE = (
     function_pass(materialize_index_tiles),
     function_pass(split_expressions),
     # Who does which block, and how tensors lie in DRAM.
+    function_pass(serialize_conflicting_blocks),
     function_pass(infer_default_tt_schedule),
     module_pass(infer_default_tt_shard),
     function_pass(tt_shard_to_core_map),
     function_pass(grid_to_persistent_tt),
+    function_pass(order_tensor_accesses),
     # Circular buffers.
     function_pass(assign_roles),
     function_pass(memory_space_lower_tt),

@@ -30,6 +30,7 @@ from .accesses import COMPUTE, READER, WRITER
 from .assign_roles import BufferRoles, buffer_formats, buffer_roles
 from .base import LoweringContext
 from .ops import is_scalar_read
+from .order_tensor_accesses import ordered_tensors, token_ring
 from .sticks import SCRATCH, scratch_bytes
 from .tile_ir import TileCopy, TileGemm, leaves, parse
 from .tile_layout import layouts_of
@@ -133,20 +134,23 @@ def _mailboxes(func: tir.PrimFunc, first_id: int) -> list[CircularBuffer]:
 
 
 def _scratch(func: tir.PrimFunc, first_id: int) -> list[CircularBuffer]:
-    """Scratch memory of the reader and the writer for the rows of row-major tensors."""
+    """Scratch memory for the rows of row-major tensors, and the tokens that order accesses of tensors."""
+    scratch = sorted(scratch_bytes(func, layouts_of(func)).items())
+    rings = [(SCRATCH[role], size, role, role) for role, size in scratch]
+    rings += [(token_ring(name), SCALAR_PAGE_BYTES, WRITER, READER) for name in ordered_tensors(func)]
     return [
         CircularBuffer(
-            name=SCRATCH[role],
+            name=name,
             id=first_id + number,
             format="UInt32",
             page_size=size,
             tiles=1,
             pages=1,
             unpack_to_dest_fp32=False,
-            producer=role,
-            consumer=role,
+            producer=producer,
+            consumer=consumer,
         )
-        for number, (role, size) in enumerate(sorted(scratch_bytes(func, layouts_of(func)).items()))
+        for number, (name, size, producer, consumer) in enumerate(rings)
     ]
 
 
