@@ -165,8 +165,15 @@ class _Normalizer:
         if binds:
             expr = _substitute(expr, binds)
         if self.renamed and any(load.buffer in self.renamed for load in loads_in(expr)):
-            expr = tir.stmt_functor.substitute(expr, {old.data: new.data for old, new in self.renamed.items()})
+            expr = self.with_renamed_buffers(expr)
         return expr
+
+    def with_renamed_buffers(self, expr: tir.PrimExpr) -> tir.PrimExpr:
+        def visit(node: object) -> object | None:
+            fresh = self.renamed.get(node.buffer)
+            return tir.BufferLoad(fresh, list(node.indices)) if fresh is not None else None
+
+        return tir.stmt_functor.ir_transform(tir.Evaluate(expr), None, visit, ["tirx.BufferLoad"]).value
 
 
 @dataclass(kw_only=True)

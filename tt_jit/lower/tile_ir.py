@@ -255,7 +255,8 @@ def transpose(source: Region, destination: Region) -> tir.Stmt:
 def gemm_with(stmt: tir.Evaluate, record: TileGemm) -> tir.Stmt:
     """The gemm statement ``stmt`` with operands, transposes and clear of ``record``."""
     args = list(stmt.value.args)
-    args[0], args[1], args[2] = region_call(record.a, 1), region_call(record.b, 1), region_call(record.c, 2 if is_const_int(record.clear, 1) else 3)
+    args[0], args[1] = region_call(record.a, 1), region_call(record.b, 1)
+    args[2] = region_call(record.c, 2 if is_const_int(record.clear, 1) else 3)
     args[3], args[4] = tir.IntImm("bool", record.transpose_a), tir.IntImm("bool", record.transpose_b)
     args[9] = record.clear
     return with_span_of(tir.Evaluate(tir.Call(stmt.value.dtype, stmt.value.op, args, stmt.value.annotations)), stmt)
