@@ -94,15 +94,15 @@ def device_python() -> DevicePython | str:
         return f"{python} has no ttnn"
     installed = Path(found.stdout.strip()) / "runtime" / "sfpi"
     toolchain = Path(os.environ.get(TOOLCHAIN_VARIABLE) or ROOT.parent / "shared" / "toolchain")
-    if installed.exists() and installed.resolve() != (toolchain / "sfpi").resolve():
+    if installed.exists() and not installed.is_symlink():
         return DevicePython(python=python, stand_in=None)
     if not (toolchain / "sfpi").is_dir():
         return f"no kernel compiler: neither {installed} nor a stand-in in {toolchain} ({TOOLCHAIN_VARIABLE} names it)"
     if shutil.which(CROSS_COMPILER) is None:
         return f"the stand-in compiler {toolchain} needs {CROSS_COMPILER} (its README names the Debian packages)"
-    if not installed.exists():
+    if installed.resolve() != (toolchain / "sfpi").resolve():
         installed.unlink(missing_ok=True)
-        installed.symlink_to(toolchain / "sfpi")
+        installed.symlink_to((toolchain / "sfpi").resolve())
     return DevicePython(python=python, stand_in=toolchain)
 
 
