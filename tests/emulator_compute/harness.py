@@ -27,7 +27,16 @@ from tt_jit.runtime.emulator import EmulatedKernel, EmulatorDevice
 from tt_jit.target import WORMHOLE_B0
 
 TILES = TileLayout(outer=(), row=0, col=1)
-TILE_BYTES = {"Float16_b": 2048, "UInt16": 2048, "Float32": 4096, "Int32": 4096, "UInt32": 4096, "UInt8": 1024}
+TILE_BYTES = {
+    "Float16_b": 2048,
+    "UInt16": 2048,
+    "Float32": 4096,
+    "Int32": 4096,
+    "UInt32": 4096,
+    "UInt8": 1024,
+    "Bfp8_b": 1088,
+    "Bfp4_b": 576,
+}
 FORMAT_OF = {
     torch.bfloat16: "Float16_b",
     torch.float32: "Float32",
@@ -98,10 +107,11 @@ class Scratch:
     dtype: torch.dtype = torch.bfloat16
     to_dest: bool = False
     alias_of: int | None = None
+    block_format: str | None = None  # Bfp8_b or Bfp4_b, which no torch dtype has
 
     @property
     def format(self) -> str:
-        return FORMAT_OF[self.dtype]
+        return self.block_format or FORMAT_OF[self.dtype]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from .harness import BF16, FP32, ComputeKernel, Operand, compute_kernel, matrix
+from .harness import BF16, FP32, ComputeKernel, Operand, Scratch, compute_kernel, matrix
 from .test_fpu import HEAD, away
 from .test_matmul import cut
 
@@ -134,3 +134,41 @@ def as_tiles(memory: torch.Tensor) -> torch.Tensor:
     """The 32x96 matrix whose tile pages are, byte for byte, the rows of `memory`."""
     tiles = memory.reshape(3, 2, 2, 16, 16)  # tile, face row, face column, row, column
     return tiles.permute(1, 3, 0, 2, 4).reshape(32, 96).contiguous()
+
+
+BLOCK_FLOAT = (
+    HEAD
+    + """
+void kernel_main() {
+    compute_kernel_hw_startup(0, 2);
+    cb_wait_front(0, 1);
+    copy_init(0);
+    produce(2, [] { copy_tile(0, 0, 0); });
+    cb_wait_front(2, 1);
+    reconfig_data_format_srca(0, 2);
+    pack_reconfig_data_format(2, 1);
+    copy_init(2);
+    produce(1, [] { copy_tile(2, 0, 0); });
+    cb_pop_front(2, 1);
+    cb_pop_front(0, 1);
+}
+"""
+)
+
+
+@pytest.mark.parametrize(("name", "bits"), [("Bfp8_b", 7), ("Bfp4_b", 3)])
+def test_sixteen_values_share_an_exponent(tmp_path: Path, name: str, bits: int) -> None:
+    tile = Operand(rows=32, columns=32)
+    scratch = [Scratch(pages=1, block_format=name)]
+    kernel = compute_kernel(tmp_path, BLOCK_FLOAT, [tile], [tile], scratch=scratch)
+    x = matrix(32, 32)
+    x[0, :16], x[1, :16] = 0.0, 1.0
+    result = kernel(x)[0].float().reshape(32, 2, 16)
+    groups = x.float().reshape(32, 2, 16)
+    # The packer rounds to 6 fraction bits first, which may raise the largest exponent; Bfp4_b then cuts.
+    rounded = ((((groups.view(torch.int32) >> 16) + 1) & ~1) << 16).view(torch.float32)
+    largest = rounded.abs().amax(-1, keepdim=True)
+    unit = torch.where(largest > 0, torch.exp2(torch.floor(torch.log2(largest.clamp(min=2**-126))) - bits + 1), 1.0)
+    assert float(((result - groups) / unit).abs().max()) <= 1.0 + 2**-4
+    assert torch.equal(result, torch.trunc(result / unit) * unit)
+    assert torch.equal(result[:2, 0], groups[:2, 0])

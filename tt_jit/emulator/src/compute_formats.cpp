@@ -274,11 +274,7 @@ void round_to_bf16_nearest_even(float* values, std::size_t count) {
 }
 
 void truncate_to_bf16(float* values, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t value = as_bits(values[i]);
-        const std::uint32_t nan = (value & magnitude_bits) > exponent_bits ? 0x400000u : 0u;
-        values[i] = as_float(flush(value & bf16_bits) | nan);
-    }
+    for (std::size_t i = 0; i < count; ++i) values[i] = as_float(flush(as_bits(values[i]) & bf16_bits));
 }
 
 void flush_denormals(float* values, std::size_t count) {

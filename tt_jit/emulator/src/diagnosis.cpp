@@ -36,8 +36,41 @@ std::string explain_pages(const CoreRun& run, const Wait& wait) {
         return std::string("the ") + role_name(other) + " has ended after " + verb + "ing " +
                plural(wants_data ? buffer.received : buffer.acked, "page");
     }
-    if (other == run.fibers[static_cast<std::uint32_t>(other)].role && fiber && fiber->state == FiberState::Waiting) {
+    if (fiber && fiber->state == FiberState::Waiting) {
         return std::string("the ") + role_name(other) + ", which " + verb + (wants_data ? "es" : "s") + " them, waits itself";
+    }
+    return "";
+}
+
+// What to do about the first wait that explains itself; empty when this core shows only a chain of waits.
+std::string remedy(const CoreRun& run) {
+    for (const Fiber& fiber : run.fibers) {
+        if (fiber.state != FiberState::Waiting || !waits_for_pages(fiber.wait)) continue;
+        const Wait& wait = fiber.wait;
+        const CircularBuffer& buffer = run.circular_buffers[wait.cb];
+        const bool wants_data = wait.kind == WaitKind::PagesAvailable;
+        const Role other = wants_data ? buffer.producer : buffer.consumer;
+        const Fiber* partner = fiber_of(run, other);
+        if (other == Role::None || (partner && partner->state == FiberState::Done)) {
+            return std::string("make both sides of ") + buffer.name + " agree: the " + role_name(fiber.role) +
+                   (wants_data ? " waits for more pages than are ever pushed" : " pushes more pages than are ever popped");
+        }
+        if (partner == &fiber) {
+            return std::string("the ") + role_name(fiber.role) + " is producer and consumer of " + buffer.name +
+                   (wants_data ? ": push the pages before waiting for them" : ": pop pages before reserving more");
+        }
+        const Wait& theirs = partner ? partner->wait : wait;
+        if (partner && theirs.kind != wait.kind && waits_for_pages(theirs) && theirs.cb == wait.cb) {
+            const std::uint32_t held = buffer.received - buffer.acked;
+            const std::uint32_t room = wants_data ? theirs.amount : wait.amount;
+            return std::string("give ") + buffer.name + " at least " + plural(held + room, "page") +
+                   ": its consumer waits for more than what fits beside the next block";
+        }
+    }
+    for (const Fiber& fiber : run.fibers) {
+        if (fiber.state == FiberState::Waiting && waits_for_pages(fiber.wait)) {
+            return "the kernels wait for each other: reserve and wait in the same order on both sides, or add pages";
+        }
     }
     return "";
 }
@@ -79,7 +112,12 @@ Failure deadlock(const std::vector<CoreRun*>& runs) {
     Failure failure;
     failure.kind = FailureKind::Deadlock;
     failure.message = "deadlock: every kernel waits";
-    failure.hint = "follow the waits above from a kernel that waits to the one that should serve it";
+    for (const CoreRun* run : runs) {
+        if (failure.hint.empty()) failure.hint = remedy(*run);
+    }
+    if (failure.hint.empty()) {
+        failure.hint = "no core raises the semaphore: check who increments it, how often, and at whose coordinates";
+    }
     std::size_t waiting = 0;
     for (const CoreRun* run : runs) {
         for (const Fiber& fiber : run->fibers) {

@@ -81,6 +81,7 @@ float lgamma_reflected(float stirling, float log_sine, float x, float) {
 }
 
 void select_lanes(const Tile& condition, const Tile& yes, const Tile& no, Tile& out, const SfpuParameters&) {
+    TT_EMULATOR_LANES_APART
     for (std::uint32_t i = 0; i < tile_elements; ++i) out.u[i] = condition.u[i] != 0 ? yes.u[i] : no.u[i];
 }
 

@@ -4,6 +4,14 @@
 #include "sfpu_math.h"
 #include "tt_emulator/sfpu_operations.h"
 
+// A result may lie in the very tile of an operand, lane upon lane; compilers take that for a reason not to vectorise.
+#if defined(__clang__)
+#define TT_EMULATOR_LANES_APART _Pragma("clang loop vectorize(assume_safety)")
+#pragma clang diagnostic ignored "-Wpass-failed"  // loops that call the C library stay as they are
+#else
+#define TT_EMULATOR_LANES_APART _Pragma("GCC ivdep")
+#endif
+
 namespace tt_emulator {
 
 inline float float_parameter(const SfpuParameters& parameters, int index) {
@@ -60,23 +68,27 @@ void integers_2(Tile& tile, std::uint32_t begin, std::uint32_t count, const Sfpu
 
 template <float (*function)(float, float)>
 void pairs(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count, const SfpuParameters&) {
+    TT_EMULATOR_LANES_APART
     for (std::uint32_t i = begin; i < begin + count; ++i) out.f[i] = sfpu_math::flush(function(a.f[i], b.f[i]));
 }
 
 template <float (*function)(float, float, float, float)>
 void pairs_2(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count, const SfpuParameters& parameters) {
     const float p = float_parameter(parameters, 0), q = float_parameter(parameters, 1);
+    TT_EMULATOR_LANES_APART
     for (std::uint32_t i = begin; i < begin + count; ++i) out.f[i] = sfpu_math::flush(function(a.f[i], b.f[i], p, q));
 }
 
 template <std::int32_t (*function)(std::int32_t, std::int32_t)>
 void integer_pairs(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count, const SfpuParameters&) {
+    TT_EMULATOR_LANES_APART
     for (std::uint32_t i = begin; i < begin + count; ++i) out.i[i] = function(a.i[i], b.i[i]);
 }
 
 template <float (*function)(float, float, float, float)>
 void triples(const Tile& a, const Tile& b, const Tile& c, Tile& out, const SfpuParameters& parameters) {
     const float value = float_parameter(parameters, 0);
+    TT_EMULATOR_LANES_APART
     for (std::uint32_t i = 0; i < tile_elements; ++i) out.f[i] = sfpu_math::flush(function(a.f[i], b.f[i], c.f[i], value));
 }
 
