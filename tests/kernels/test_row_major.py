@@ -143,3 +143,30 @@ def test_packed_sequences():
     y = torch.zeros(150, 64).bfloat16()
     variable_length(x, offsets, y)
     assert torch.equal(y, 2 * x)
+
+
+@tt.jit
+def claimed_rows(X, Ends, Y, block: int = 32):
+    """Blocks overlap; each writes only the rows up to its end (and only where its condition on values holds)."""
+    M, N, G = T.const("M N G")
+    X: T.Tensor((M, N), "float32")
+    Ends: T.Tensor((G,), "int32")
+    Y: T.Tensor((M, N), "float32")
+    with T.Kernel(G - 1, threads=128) as g:
+        tile = T.alloc_fragment((block, N), "float32")
+        start = Ends[g]
+        T.copy(X[start, 0], tile)
+        for i, j in T.Parallel(block, N):
+            if start + i < Ends[g + 1]:
+                if j >= 5:
+                    Y[start + i, j] = tile[i, j] + g
+
+
+def test_conditions_that_cut_a_block_short():
+    x, y = torch.randn(100, 40), torch.randn(100, 40)
+    ends = torch.tensor([0, 3, 20, 21, 50, 77], dtype=torch.int32)
+    expected = y.clone()
+    for g, (start, end) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
+        expected[start : min(end, start + 32), 5:] = x[start : min(end, start + 32), 5:] + g
+    claimed_rows(x, ends, y)
+    assert torch.equal(y, expected)

@@ -16,6 +16,7 @@ After::
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import tvm
@@ -23,6 +24,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .store_bounds import bounded_store
 from .tile_ir import (
     Elementwise,
     Region,
@@ -107,13 +109,15 @@ class _Stager:
 
     def elementwise(self, record: Elementwise, stmt: tir.Stmt) -> tir.Stmt | None:
         store = record.store
+        bounded = bounded_store(record) if store.buffer.scope() == "global" else None
+        stored = bounded.value if bounded is not None else store.value
         before: list[tir.Stmt] = []
         replacements: list[tuple[tir.BufferLoad, tir.BufferLoad]] = []
-        for load in loads_in(store.value):
+        for load in loads_in(stored):
             if load.buffer.scope() != "global" or any(same_load(old, load) for old, _ in replacements):
                 continue
             replacements.append((load, self.staged_load(load, record, before, stmt)))
-        value = replace_loads(store.value, replacements) if replacements else store.value
+        value = replace_loads(stored, replacements) if replacements else stored
         if store.buffer.scope() != "global":
             if not replacements:
                 return None
@@ -124,6 +128,8 @@ class _Stager:
         buffer = self.allocate(store.buffer.name, shape, store.buffer.dtype)
         inner = tir.BufferStore(buffer, value, indices or [tir.IntImm("int32", 0)])
         work = parallel(record.loop_vars, record.extents, inner)
+        if bounded is not None and bounded.limits:
+            region = _cut(region, store.indices, record, bounded.limits)
         return sequence([*before, work, copy(whole(buffer), region)])
 
     def staged_load(
@@ -138,6 +144,18 @@ class _Stager:
         buffer = self.allocate(load.buffer.name, shape, load.buffer.dtype)
         before.append(copy(region, whole(buffer)))
         return tir.BufferLoad(buffer, indices or [tir.IntImm("int32", 0)])
+
+
+def _cut(
+    region: Region, indices: Sequence[tir.PrimExpr], record: Elementwise, limits: Mapping[int, tir.PrimExpr]
+) -> Region:
+    """The part of ``region`` that the limits of the loop variables leave."""
+    extents = list(region.extents)
+    for dim, index in enumerate(indices):
+        position = _single_unit_var(index, record)
+        if position is not None and position in limits:
+            extents[dim] = tir.Min(extents[dim], limits[position])
+    return Region(buffer=region.buffer, mins=region.mins, extents=tuple(extents))
 
 
 def _var_dims(indices: list[tir.PrimExpr], record: Elementwise) -> list[int]:

@@ -185,7 +185,7 @@ class _Block:
             first, skip = tir.Max(start, 0), tir.Max(0 - start, 0)
         elements: tir.PrimExpr = tir.IntImm("int32", length)
         if not isinstance(self.tensor.extents[last], tir.IntImm):
-            elements = tir.Min(elements, self.tensor.extents[last])
+            elements = tir.Max(tir.Min(elements, self.tensor.extents[last]), 0)
         elements = elements - skip
         if not self.analyzer.can_prove(start + length <= shape[last]):
             elements = tir.Max(tir.Min(elements, shape[last] - first), 0)
