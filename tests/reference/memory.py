@@ -127,18 +127,26 @@ def scatter_target(
     indices: Sequence[Value],
     mask: Value,
     *,
-    private: bool,
-    rank: int,
     value: Value,
+    private: bool = False,
+    rank: int = 0,
+    thread_axes: int = 0,
 ) -> Target:
-    """The destination of a store by lanes. ``private`` memory gets one copy for each lane that stores differently."""
+    """The destination of a store by lanes. ``private`` memory gets one copy for each lane that stores differently.
+
+    Lanes of a loop that picks the element (``local[k]`` in a loop over k) belong to one thread and share its memory.
+    """
     active = _inside(indices, shape)
     if mask is not None:
         active = np.logical_and(active, mask)
     if private:
         arrays = [a for a in (*indices, value, active) if isinstance(a, np.ndarray) and a.ndim == rank]
         if arrays or storage.lanes:
-            storage.diverge(np.broadcast_shapes(*(a.shape for a in arrays)) if arrays else (1,) * rank)
+            extents = list(np.broadcast_shapes(*(a.shape for a in arrays)) if arrays else (1,) * rank)
+            for axis in range(thread_axes, rank):
+                if any(isinstance(index, np.ndarray) and index.shape[axis] != 1 for index in indices):
+                    extents[axis] = 1
+            storage.diverge(tuple(extents))
             lanes = _lane_indices(storage.lanes or ())
             return Target(view=storage.view(dtype, shape), index=(*lanes, *_clip(indices, shape)), active=active)
     return Target(view=storage.view(dtype, shape), index=_clip(indices, shape), active=active)

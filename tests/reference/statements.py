@@ -19,7 +19,7 @@ DEFAULT_THREADS = (128, 1, 1)
 """What T.Kernel launches when it is given no number of threads."""
 
 HINTS = frozenset(
-    "tvm_storage_sync sync_threads sync_warp sync_grid no_set_max_nreg set_max_nreg annotate_producer_reg_dealloc "
+    "tvm_storage_sync sync_threads sync_warp no_set_max_nreg set_max_nreg annotate_producer_reg_dealloc "
     "annotate_consumer_reg_alloc assume device_assert device_assert_with_msg fence_proxy_async loop_hint "
     "ptx_commit_group ptx_wait_group tvm_access_ptr wait_wgmma warpgroup_arrive pdl_trigger pdl_sync".split()
 )
@@ -311,7 +311,7 @@ class StatementCompiler:
         value = self.expressions.compile(statement.value)
         source, cast = statement.value.dtype, self.formats.cast
         private = access.scope in PRIVATE_SCOPES
-        rank = self.scope.rank
+        own = {"private": private, "rank": self.scope.rank, "thread_axes": 3 if self.threads else 0}
 
         def store(frame: Frame) -> None:
             number = cast(source, access.dtype, value(frame))
@@ -325,7 +325,7 @@ class StatementCompiler:
                     raise IndexError(f"{access.name}{position} is outside {shape}")
                 return
             scatter(
-                scatter_target(storage, access.dtype, shape, position, mask, private=private, rank=rank, value=number),
+                scatter_target(storage, access.dtype, shape, position, mask, value=number, **own),
                 number,
             )
 
@@ -389,9 +389,7 @@ class StatementCompiler:
             storage, shape = access.storage(frame), access.shape_of(frame)
             number = value(frame)
             position = [index(frame) for index in indices]
-            target = scatter_target(
-                storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number
-            )
+            target = scatter_target(storage, access.dtype, shape, position, frame[MASK], value=number)
             accumulate(target, ufunc, number, _lane_extents(frame, current, rank))
 
         return update
@@ -412,9 +410,7 @@ class StatementCompiler:
             storage, shape = access.storage(frame), access.shape_of(frame)
             number = cast(source, access.dtype, value(frame))
             position = [index(frame) for index in indices]
-            target = scatter_target(
-                storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number
-            )
+            target = scatter_target(storage, access.dtype, shape, position, frame[MASK], value=number)
             if kind == "store":
                 scatter(target, number)
                 return
@@ -438,9 +434,7 @@ class StatementCompiler:
             storage, shape = access.storage(frame), access.shape_of(frame)
             number = cast(source, access.dtype, value(frame))
             position = [index(frame) for index in indices]
-            target = scatter_target(
-                storage, access.dtype, shape, position, frame[MASK], private=False, rank=rank, value=number
-            )
+            target = scatter_target(storage, access.dtype, shape, position, frame[MASK], value=number)
             lanes = np.broadcast_shapes(
                 *(np.shape(i) for i in target.index),
                 np.shape(number),
@@ -481,8 +475,6 @@ class StatementCompiler:
                     target.shape_of(frame),
                     position,
                     frame[MASK],
-                    private=False,
-                    rank=rank,
                     value=value,
                 )
                 accumulate(where, np.add, value, ())

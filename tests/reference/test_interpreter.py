@@ -343,3 +343,22 @@ def test_gpu_instructions_are_refused_by_name():
 
     with pytest.raises(UnsupportedByInterpreter, match="shfl"):
         run(main, [torch.randn(32)], out_idx=[1])
+
+
+def test_vector_lanes_share_their_threads_memory():
+    @T.prim_func
+    def main(X: T.Tensor((32, 8), "float32"), Y: T.Tensor((32,), "float32")):
+        with T.Kernel(1, threads=32):
+            thread = T.get_thread_binding(0)
+            part = T.alloc_local((8,), "float32")
+            total = T.alloc_local((1,), "float32")
+            T.clear(total)
+            for k in T.vectorized(8):
+                part[k] = X[thread, k]
+            for k in T.serial(8):
+                total[0] += part[k]
+            Y[thread] = total[0]
+
+    x = torch.randn(32, 8)
+    (y,) = run(main, [x], out_idx=[1])
+    torch.testing.assert_close(y, x.sum(1), rtol=1e-5, atol=1e-5)

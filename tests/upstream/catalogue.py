@@ -41,7 +41,7 @@ CASES: tuple[Case, ...] = (
     _case("gemm_fp8/example_tilelang_gemm_fp8.py", "test_gemm_fp8(256, 256, 256, T.float8_e4m3fn)"),
     _case("gemm_fp8/example_tilelang_gemm_fp8_2xAcc.py", "test_gemm_fp8(256, 256, 512, T.float8_e4m3fn)"),
     _case("gemm_int4/example_tilelang_gemm_int4.py", "check_int4_gemm_correctness(256, 256, 256)"),
-    _case("gemv/example_gemv.py", "main(do_bench=False)", "--n 256 --k 512"),
+    _case("gemv/example_gemv.py", "main(do_bench=False)", "--n 128 --k 256"),
     _case(
         "deepseek_deepgemm/example_deepgemm_fp8_2xAcc.py",
         "assert_tl_gemm_correctness(256, 256, 512, 128, T.float8_e4m3fn, T.bfloat16, T.float32)",
@@ -136,7 +136,7 @@ CASES: tuple[Case, ...] = (
     _case(
         "deepseek_mla/example_mla_decode_persistent.py",
         "main()",
-        "--batch 1 --heads 64 --kv_heads 1 --kv_ctx 256 --dim 128 --pe_dim 64",
+        "--batch 2 --heads 128 --kv_heads 1 --kv_ctx 256 --dim 128 --pe_dim 64",
     ),
     _case(
         "deepseek_mla/example_mla_decode_paged.py",

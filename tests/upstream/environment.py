@@ -5,7 +5,6 @@ without data), answers the questions examples ask about the GPU, and serves empt
 the examples' benchmarks need.
 """
 
-import argparse
 import contextlib
 import importlib.abc
 import importlib.machinery
@@ -240,11 +239,6 @@ def install(device: str, *, core_count: int, compute_capability: tuple[int, int]
     driver.get_num_sms = lambda *a: core_count
     tilelang.profiler.do_bench = tilelang.profiler.bench.do_bench = _do_not_benchmark
     device_names.get_current_device = lambda: torch.device(device)
-    # Examples parse the command line even when imported and called.
-    parse_args = argparse.ArgumentParser.parse_args
-    argparse.ArgumentParser.parse_args = (  # type: ignore[method-assign]
-        lambda self, args=None, namespace=None: parse_args(self, [] if args is None else args, namespace)
-    )
 
 
 def install_compiler(compile_prim_func: Callable[..., Any]) -> None:

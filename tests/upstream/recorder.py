@@ -152,7 +152,7 @@ class RecordedKernel:
         inputs = [index for index in range(len(self.params)) if index not in outputs]
         for argument, index in zip(arguments, inputs, strict=True):
             values = expected[index]
-            if isinstance(argument, torch.Tensor) and values is not None:
+            if isinstance(argument, torch.Tensor) and values is not None and not _identical(argument, values):
                 with torch.no_grad():
                     argument.copy_(values.reshape(argument.shape))
         made = [expected[index] for index in outputs]
@@ -256,6 +256,12 @@ class Recorder:
 
 def _copy(argument: Any) -> Any:
     return argument.detach().clone() if isinstance(argument, torch.Tensor) else argument
+
+
+def _identical(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Equal, NaN included: an argument that the kernel only read must not look modified to autograd."""
+    left, right = left.detach().double(), right.reshape(left.shape).double()
+    return torch.equal(left.nan_to_num(nan=0.125), right.nan_to_num(nan=0.125))
 
 
 def compare(result: torch.Tensor, expected: torch.Tensor, exact: torch.Tensor) -> str:
