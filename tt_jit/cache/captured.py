@@ -33,7 +33,7 @@ _ASKS_THE_MACHINE = (
     "tilelang.backend",
     "tilelang.autotuner.capture",
     "tvm.contrib",
-    "tvm.runtime",
+    "tvm.runtime.device",
     "tvm.rpc",
 )
 _PURE_STANDARD_MODULES = frozenset(
@@ -233,6 +233,9 @@ class _Walk:
                 except SyntaxError:
                     # A lambda inside a larger statement: Python runs its bytecode, and TileLang cannot trace it.
                     self._emit("fragment")
+        if traced and hasattr(function, "__wrapped__"):
+            # TileLang reads the source of what a decorator wrapped.
+            self.function(function.__wrapped__, traced=True)
         for annotation in function.__annotations__.values():
             if isinstance(annotation, str):
                 chains += names_in_text(annotation, code)

@@ -7,16 +7,27 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
+import linecache
+import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FunctionType
+from typing import Any
 
 _GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _FREE = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-_TRANSPARENT = frozenset({"EXTENDED_ARG", "CACHE", "PRECALL", "PUSH_NULL", "NOP"})
+_OTHERS = frozenset({"LOAD_CONST", "IMPORT_NAME", "IMPORT_FROM"})
+_TRANSPARENT = frozenset({"CACHE", "PRECALL", "PUSH_NULL", "NOP"})
+# What the loop over byte code looks at; every other instruction ends a chain.
+_OPERATIONS = {dis.opmap[name]: name for name in _GLOBAL | _FREE | _ATTRIBUTE | _OTHERS if name in dis.opmap}
+_SKIPPED = frozenset({dis.opmap[name] for name in _TRANSPARENT if name in dis.opmap} | {0})
+# The lowest bit of the argument of these says something else.
+_SHIFTED = frozenset(
+    {name for name, since in (("LOAD_GLOBAL", (3, 11)), ("LOAD_ATTR", (3, 12))) if sys.version_info >= since}
+)
 
 
 @dataclass(frozen=True)
@@ -47,34 +58,63 @@ def names_of_code(code: CodeType) -> NamesRead:
     for nested in _nested(code):
         level = 0
         open_chain: tuple[str, bool, list[str]] | None = None
-        for instruction in dis.get_instructions(nested):
-            name = instruction.opname
-            if name in _TRANSPARENT:
-                continue
+        for name, argument in _instructions(nested):
             if open_chain is not None:
                 if name in _ATTRIBUTE:
-                    open_chain[2].append(instruction.argval)
-                    attributes.add(instruction.argval)
+                    open_chain[2].append(argument)
+                    attributes.add(argument)
                     continue
                 chains[Chain(open_chain[0], tuple(open_chain[2]), open_chain[1])] = None
                 open_chain = None
             if name in _GLOBAL:
-                open_chain = (instruction.argval, False, [])
+                open_chain = (argument, False, [])
             elif name in _FREE:
-                if instruction.argval in code.co_freevars:
-                    open_chain = (instruction.argval, True, [])
-            elif name in _ATTRIBUTE:
-                attributes.add(instruction.argval)
+                if argument in code.co_freevars:
+                    open_chain = (argument, True, [])
+            elif name in _ATTRIBUTE or name == "IMPORT_FROM":
+                attributes.add(argument)
             elif name == "LOAD_CONST":
-                level = instruction.argval if isinstance(instruction.argval, int) else level
-                # The level of an import is loaded two instructions before it, its name list one before.
+                # The level of an import is loaded two instructions before it, the list of its names one before.
+                level = argument if type(argument) is int else level
             elif name == "IMPORT_NAME":
-                imports[(level, instruction.argval)] = None
-            elif name == "IMPORT_FROM":
-                attributes.add(instruction.argval)
+                imports[(level, argument)] = None
         if open_chain is not None:
             chains[Chain(open_chain[0], tuple(open_chain[2]), open_chain[1])] = None
     return NamesRead(tuple(chains), tuple(imports), frozenset(attributes))
+
+
+def _instructions(code: CodeType) -> Iterator[tuple[str, Any]]:
+    """Name and argument of the instructions of interest, and ("", None) for each of the others.
+
+    `dis.get_instructions` says the same, in ten times the time; this runs whenever a function is looked at in full.
+    """
+    names, constants = code.co_names, code.co_consts
+    cells = tuple(name for name in code.co_cellvars if name not in code.co_varnames)
+    # Since Python 3.11 variables and cells are numbered together.
+    variables = (
+        (*code.co_varnames, *cells, *code.co_freevars)
+        if sys.version_info >= (3, 11)
+        else (*code.co_cellvars, *code.co_freevars)
+    )
+    content = code.co_code
+    extension = 0
+    for operation, low in zip(content[::2], content[1::2], strict=True):
+        argument = low | extension
+        if operation == dis.EXTENDED_ARG:
+            extension = argument << 8
+            continue
+        extension = 0
+        if operation in _SKIPPED:
+            continue
+        name = _OPERATIONS.get(operation, "")
+        if not name:
+            yield "", None
+        elif name == "LOAD_CONST":
+            yield name, constants[argument]
+        elif name in _FREE:
+            yield name, variables[argument]
+        else:
+            yield name, names[argument >> 1 if name in _SHIFTED else argument]
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
@@ -87,14 +127,32 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 def names_in_annotations(source: str, code: CodeType) -> tuple[Chain, ...]:
     """The outside names in annotations anywhere in `source`, including those written as strings."""
     chains: dict[Chain, None] = {}
-    for node in ast.walk(ast.parse(source)):
-        annotation = getattr(node, "annotation", None)
-        if annotation is None:
-            continue
+    for annotation in _annotations(ast.parse(source).body):
         for expression in _expressions(annotation):
             for chain in _chains(expression):
                 chains[Chain(chain.root, chain.attributes, chain.root in code.co_freevars)] = None
     return tuple(chains)
+
+
+def _annotations(statements: Sequence[ast.AST]) -> Iterator[ast.expr]:
+    """The annotations in statements and the statements inside them; expressions have none."""
+    pending = list(statements)
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, ast.AnnAssign):
+            yield statement.annotation
+        elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            arguments = statement.args
+            every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+            for argument in every:
+                if argument is not None and argument.annotation is not None:
+                    yield argument.annotation
+            if statement.returns is not None:
+                yield statement.returns
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inside = getattr(statement, part, ())
+            if isinstance(inside, list):
+                pending.extend(inside)
 
 
 def names_in_text(text: str, code: CodeType) -> tuple[Chain, ...]:
@@ -131,8 +189,40 @@ def _chains(tree: ast.AST) -> Iterator[Chain]:
 
 def source_of(function: FunctionType) -> str | None:
     """The source text of a function, without its indentation, or None where there is none."""
-    try:
-        lines, _ = inspect.getsourcelines(function)
-    except (OSError, TypeError, IndentationError):
-        return None
+    lines = _lines_by_position(function.__code__)
+    if lines is None:
+        try:
+            lines, _ = inspect.getsourcelines(function)
+        except (OSError, TypeError, IndentationError):
+            return None
     return textwrap.dedent("".join(lines))
+
+
+def _lines_by_position(code: CodeType) -> list[str] | None:
+    """The lines of a function from its first to its last instruction; None where that is not the whole function.
+
+    `inspect` finds the end by splitting the text into tokens, which takes most of the time of looking at a function.
+    """
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    last = 0
+    for nested in _nested(code):
+        for _, _, line in nested.co_lines():
+            last = max(last, line or 0)
+    chosen = lines[code.co_firstlineno - 1 : last]
+    if not chosen or last >= len(lines) or _is_continued(chosen, lines[last:]):
+        return None
+    return chosen
+
+
+def _is_continued(chosen: Sequence[str], rest: Sequence[str]) -> bool:
+    """Whether the function may go on in the lines after its last instruction.
+
+    It does not if the next line with text is indented no deeper than the first one and closes no bracket.
+    """
+    indent = len(chosen[0]) - len(chosen[0].lstrip())
+    for line in rest:
+        text = line.strip()
+        if text and not text.startswith("#"):
+            return len(line) - len(line.lstrip()) > indent or text[0] in ")]}"
+    return True
