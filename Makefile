@@ -18,10 +18,10 @@ demo: $(VENV)/.installed  ## GEMM and fused softmax on the emulator, checked aga
 	$(BIN)/python examples/demo.py
 
 test: lint device-environment  ## the whole suite: ruff, mypy, pytest; kernels also through ttnn's mock device
-	$(BIN)/python -m pytest tests -rs
+	$(BIN)/python -m pytest tests -rfEs
 
 test-device: $(VENV)/.installed-dev device-environment  ## kernel tests on the chip or simulator, against the emulator
-	$(BIN)/python -m pytest tests/device -rs
+	$(BIN)/python -m pytest tests/device -rfEs
 	$(BIN)/python -m tests.device.suite
 
 device-environment:
