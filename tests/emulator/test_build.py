@@ -74,12 +74,38 @@ def test_without_a_cache_entry() -> None:
 
 def test_damaged_binaries_are_made_again(tmp_path: Path) -> None:
     load(COPY, COPY_FILES, tmp_path)
-    (binary,) = tmp_path.glob("emulator.*/kernels.so")
+    (binary,) = tmp_path.glob("emulator.*/0.reader.so")
     good = binary.read_bytes()
     binary.unlink()
     binary.write_bytes(good[:1000])
-    path = emulator_build.kernel_library(HandWritten(name="main", files=COPY_FILES, plan=COPY), tmp_path, WORMHOLE_B0)
-    assert path == binary and len(path.read_bytes()) == len(good)
+    made = HandWritten(name="main", files=COPY_FILES, plan=COPY)
+    folder = emulator_build.kernel_libraries(made, tmp_path, WORMHOLE_B0)
+    assert folder == binary.parent and len(binary.read_bytes()) == len(good)
+
+
+def test_roles_may_have_helpers_of_the_same_name(tmp_path: Path) -> None:
+    """Also inline ones, which a common library would merge."""
+    files = {
+        name: text.replace(
+            "void kernel_main", f"inline uint32_t page_of(uint32_t page) {{ return {page}; }}\n\nvoid kernel_main"
+        )
+        .replace("noc_async_read_page(page,", "noc_async_read_page(page_of(page),")
+        .replace("noc_async_write_page(page,", "noc_async_write_page(page_of(page),")
+        for (name, text), page in zip(COPY_FILES.items(), ("page", "3 - page"), strict=True)
+    }
+    made = copy_plan(tensor("A", 0, (32, 128), access="read"), tensor("B", 1, (32, 128), access="write"), 2048, pages=4)
+    a = torch.randn(32, 128).to(torch.bfloat16)
+    b = torch.zeros_like(a)
+    load(made, files, tmp_path).launch([a, b], [])
+    assert torch.equal(b.reshape(32, 4, 32), a.reshape(32, 4, 32).flip(1))
+
+
+def test_a_function_that_the_api_does_not_have(tmp_path: Path) -> None:
+    wrong = READER.replace("void kernel_main", "void teleport(uint32_t page);\n\nvoid kernel_main").replace(
+        "cb_push_back(cb_stream, 1);", "teleport(page);"
+    )
+    with pytest.raises(KernelCompileError, match=r"the reader kernel does not compile: undefined .*teleport"):
+        load(COPY, {**COPY_FILES, "reader.cpp": wrong}, tmp_path)
 
 
 def test_an_entry_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

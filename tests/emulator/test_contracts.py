@@ -240,10 +240,10 @@ MISTAKES = [
     Mistake(33, "reader", "sends data that the NoC read of line", "noc_async_read_barrier"),
     Mistake(34, "reader", "moves 2048 bytes into stream", "cb_reserve_back", "stream"),
     Mistake(35, "writer", "sends page 0 of stream, which was never written", "without writing", "stream"),
-    Mistake(36, "writer", "the reader has ended after pushing 1 page", "follow the waits", "stream"),
+    Mistake(36, "writer", "the reader has ended after pushing 1 page", "waits for more pages than are ever", "stream"),
     Mistake(37, "writer", "past the end of stream", "multiple of the block", "stream"),
     Mistake(38, "reader", "the kernel ends with 1 semaphore increments not acknowledged", "noc_async_atomic_barrier"),
-    Mistake(39, "reader", "semaphore wants 1, holds 0", "follow the waits"),
+    Mistake(39, "reader", "semaphore wants 1, holds 0", "no core raises"),
     Mistake(41, "reader", "asked 1000000 times for 5 pages in vain", "cb_reserve_back", "stream"),
     Mistake(40, "reader", "multicast to 0 cores, but num_dests is 1", "without the sender"),
 ]
@@ -339,5 +339,5 @@ def test_a_tensor_that_does_not_fit_the_chip(tmp_path: Path) -> None:
     )
     loaded = load(made, COPY_FILES, tmp_path)
     huge = torch.empty(1, dtype=torch.bfloat16).expand(rows, 1024)
-    with pytest.raises(DeviceError, match="tensor A: .* does not fit the chip's DRAM"):
+    with pytest.raises(DeviceError, match=r"tensor A: .* does not fit the chip's DRAM"):
         loaded.launch([huge, torch.zeros(32, 32, dtype=torch.bfloat16)], [])

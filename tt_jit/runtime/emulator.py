@@ -117,18 +117,25 @@ class EmulatorDevice:
         return f"<emulated {self.target.arch}, {self.target.grid[0]}x{self.target.grid[1]} cores>"
 
     def load(self, artifact: Artifact, directory: Path | None) -> EmulatedKernel:
-        path = emulator_build.kernel_library(artifact, directory, self.target)
+        folder = emulator_build.kernel_libraries(artifact, directory, self.target)
         library = _library()
-        kernels = library.open(str(path).encode())
-        if kernels is None:
-            raise InternalError(f"{path} cannot be loaded: {library.open_error().decode()}")
-        return EmulatedKernel(self, artifact.plan, kernels, path.parent.parent)
+        kernels = {}
+        for index, program in enumerate(artifact.plan.programs):
+            for kernel in program.kernels:
+                path = folder / emulator_build.kernel_file(index, kernel.role)
+                handle = library.open(str(path).encode())
+                if handle is None:
+                    raise InternalError(f"{path} cannot be loaded: {library.open_error().decode()}")
+                kernels[index, kernel.role] = handle
+        return EmulatedKernel(self, artifact.plan, kernels, folder.parent)
 
 
 class EmulatedKernel:
     """A kernel whose binaries are loaded. Launches are prepared once per set of shapes, strides and sizes."""
 
-    def __init__(self, device: EmulatorDevice, plan: Plan, kernels: int, directory: Path) -> None:
+    def __init__(
+        self, device: EmulatorDevice, plan: Plan, kernels: Mapping[tuple[int, str], int], directory: Path
+    ) -> None:
         self.device = device
         self.plan = plan
         self.directory = directory
@@ -253,8 +260,8 @@ class _PreparedLaunch:
         per_core = [self._word(argument, values, share) for share in shares for argument in kernel.core_args]
         symbol = emulator_build.kernel_symbol(index, kernel.role)
         found = self.library.kernel(
-            self.handle, ROLES.index(kernel.role), self.owner.kernels, symbol.encode(), kernel.file.encode(),
-            _words(common), len(common), _words(per_core), len(kernel.core_args),
+            self.handle, ROLES.index(kernel.role), self.owner.kernels[index, kernel.role], symbol.encode(),
+            kernel.file.encode(), _words(common), len(common), _words(per_core), len(kernel.core_args),
         )  # fmt: skip
         if not found:
             raise InternalError(f"{kernel.file} has no kernel_main()")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from ..cache.key import content_digest
 from ..cache.store import publish, read_verified
 from ..config import config
-from ..errors import CacheError, CompilerNotFoundError, InternalError, KernelCompileError, SourceLocation
+from ..errors import CacheError, CompilerNotFoundError, KernelCompileError, SourceLocation
 from ..plan import TensorAccessor
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ SOURCES = EMULATOR / "src"
 COMMON_FLAGS = ("-std=c++20", "-march=native", "-ffp-contract=off", "-fPIC", "-pthread", f"-I{INCLUDE}")
 # Nobody looks at floating-point exceptions; allowing for them would keep selects out of vector loops.
 LIBRARY_FLAGS = (*COMMON_FLAGS, "-O3", "-fno-math-errno", "-fno-trapping-math", f"-I{SOURCES}")
-KERNEL_FLAGS = (*COMMON_FLAGS, "-O2")
+KERNEL_FLAGS = (*COMMON_FLAGS, "-O2", "-fvisibility=hidden")
 ARCH_DEFINES = {"wormhole_b0": "ARCH_WORMHOLE", "blackhole": "ARCH_BLACKHOLE"}
-KERNEL_LIBRARY = "kernels.so"
 LOG = "build.log"
 
 # Interleaved in DRAM: the configuration word of TensorAccessorArgs.
@@ -49,6 +48,7 @@ _INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 _FIRST_ERROR = re.compile(
     r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:(?P<column>\d+):)?\s*(?:fatal )?error: (?P<text>.*)$", re.MULTILINE
 )
+_UNDEFINED = re.compile(r"(?P<text>undefined (?:reference|symbol).*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,25 +192,37 @@ def _require(result: subprocess.CompletedProcess[str], what: str) -> None:
 
 
 def _first_error(output: str) -> str:
-    match = _FIRST_ERROR.search(output)
+    match = _FIRST_ERROR.search(output) or _UNDEFINED.search(output)
     return match["text"] if match else (output.strip().splitlines() or ["the compiler said nothing"])[0]
 
 
 def kernel_symbol(program_index: int, role: str) -> str:
-    """The name under which a kernel's kernel_main is found in the library, as C++ mangles it."""
-    name = f"tt_kernel_{program_index}_{role}"
+    """The name under which a kernel's kernel_main is found in its library, as C++ mangles it."""
+    name = _entry_name(program_index, role)
     return f"_Z{len(name)}{name}v"
 
 
-def kernel_library(artifact: Artifact, directory: Path | None, target: Target) -> Path:
-    """The shared library of all kernels of `artifact`; builds it where `directory` has none."""
+def _entry_name(program_index: int, role: str) -> str:
+    return f"tt_kernel_{program_index}_{role}"
+
+
+def kernel_file(program_index: int, role: str) -> str:
+    """The file of a kernel's library, in the folder that `kernel_libraries` returns."""
+    return f"{program_index}.{role}.so"
+
+
+def kernel_libraries(artifact: Artifact, directory: Path | None, target: Target) -> Path:
+    """The folder with one shared library per kernel of `artifact`; builds them where `directory` has none.
+
+    Kernels do not share a library, because helper functions of the same name may differ between roles.
+    """
     if directory is None:
         directory = _temporary_entry(artifact)
     folder = directory / f"emulator.{fingerprint()[:16]}"
-    path = folder / KERNEL_LIBRARY
-    if path.is_file() and read_verified(folder) is not None:
-        return path
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir():
+        if read_verified(folder) is not None:
+            return folder
+        shutil.rmtree(folder, ignore_errors=True)
     compiler = find_compiler()
     library_path = library()
     try:
@@ -220,7 +232,7 @@ def kernel_library(artifact: Artifact, directory: Path | None, target: Target) -
             f"the kernels of {artifact.name} cannot be written to {folder}: {error.strerror or error}",
             hint="set TT_JIT_CACHE_DIR (config.cache_dir) to a folder that can be written",
         ) from error
-    return path
+    return folder
 
 
 def _temporary_entry(artifact: Artifact) -> Path:
@@ -239,35 +251,31 @@ def _build_kernels(
         (index, program, kernel) for index, program in enumerate(artifact.plan.programs) for kernel in program.kernels
     ]
 
-    def compile_kernel(job: tuple[int, Program, KernelSpec]) -> Path:
+    def build(job: tuple[int, Program, KernelSpec]) -> None:
         index, program, kernel = job
-        made = staging / f"{index}.{kernel.role}.o"
         flags = kernel_flags(artifact.plan, index, program, kernel, target)
         source = directory / kernel.file
-        result = compiler.run([*flags, "-c", str(source), "-o", str(made)])
+        made = staging / kernel_file(index, kernel.role)
+        # Linked against the library's soname only, so that the cache may be moved.
+        result = compiler.run(
+            [*flags, "-shared", str(source), str(library_path), "-Wl,--no-undefined", "-o", str(made)]
+        )
         if result.returncode != 0:
             raise _kernel_error(kernel, source, result.stdout, directory)
-        return made
 
     with ThreadPoolExecutor(max_workers=min(len(jobs), os.cpu_count() or 1) or 1) as pool:
-        objects = list(pool.map(compile_kernel, jobs))
-    # Linked against the library's soname only, so that the cache may be moved.
-    linked = compiler.run(["-shared", "-o", str(staging / KERNEL_LIBRARY), *map(str, objects), str(library_path)])
-    if linked.returncode != 0:
-        raise InternalError(f"linking the kernels of {artifact.name} failed: {linked.stdout.strip()}")
-    for made in objects:
-        made.unlink()
+        list(pool.map(build, jobs))
 
 
 def kernel_flags(plan: Plan, index: int, program: Program, kernel: KernelSpec, target: Target) -> list[str]:
-    """The command-line flags with which a kernel's text is compiled, without -c and -o."""
+    """The command-line flags with which a kernel's text is compiled, without -o."""
     words = ",".join(f"{word}u" for word in compile_time_words(plan, kernel))
     accumulate = "true" if program.compute_config.fp32_dest_acc_en else "false"
     return [
         *KERNEL_FLAGS,
         f"-D{ARCH_DEFINES[target.arch]}",
         f"-DKERNEL_COMPILE_TIME_ARGS={words}",
-        f"-Dkernel_main=tt_kernel_{index}_{kernel.role}",
+        f'-Dkernel_main=__attribute__((visibility("default"))) {_entry_name(index, kernel.role)}',
         f"-DNOC_INDEX={1 if kernel.role == 'writer' else 0}",
         f"-DDST_ACCUM_MODE={accumulate}",
     ]
