@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "build" / "device-results"
+RESULTS = Path(os.environ.get("TT_JIT_RESULTS") or ROOT / "build" / "device-results")
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 

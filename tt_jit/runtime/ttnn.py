@@ -184,6 +184,7 @@ class _Binding:
     shapes: list[tuple[int, ...]]
     passed: list[tuple[int, int]]  # (plan tensor, argument)
     converted: list[tuple[int, int]]
+    looks: list[Any] = field(default_factory=list)
     last_addresses: list[int] = field(default_factory=list)
     last_scalars: list[int | float] = field(default_factory=list)
 
@@ -196,7 +197,7 @@ class LoadedTtnnKernel:
         self._plan: Plan = artifact.plan
         self._files: Mapping[str, str] = artifact.files
         self._directory = directory
-        self._bindings: dict[tuple[Any, ...], _Binding] = {}
+        self._bindings: list[_Binding] = []
         self._scalar_bits = [_scalar_encoder(scalar) for scalar in self._plan.scalars]
         self._size_scalars = _scalars_in_expressions(self._plan)
         parameters = sorted(tensor.param_index for tensor in self._plan.tensors if tensor.param_index is not None)
@@ -205,15 +206,7 @@ class LoadedTtnnKernel:
 
     def launch(self, tensors: Sequence[CallTensor], scalars: Sequence[int | float]) -> None:
         """Run the kernel. Torch tensors are copied to the chip and, if written, back; ttnn tensors stay in place."""
-        key = tuple([_torch_key(tensor) if type(tensor) is not ttnn.Tensor else tensor.spec for tensor in tensors])
-        if self._size_scalars:
-            key = (*key, *(scalars[index] for index in self._size_scalars))
-        binding = self._bindings.get(key)
-        if binding is None:
-            binding = self._bind(tensors, [None if value is None else tuple(value.shape) for value in tensors], scalars)
-            if len(self._bindings) >= _MAX_BINDINGS:
-                self._bindings.clear()
-            self._bindings[key] = binding
+        binding = self._binding(tensors, scalars)
         if binding.converted:
             self._upload(binding, tensors)
         buffers = binding.buffers.copy()
@@ -234,6 +227,21 @@ class LoadedTtnnKernel:
                 self._download(binding, tensors)
         except RuntimeError as error:
             raise self._translated(error) from None
+
+    def _binding(self, tensors: Sequence[CallTensor], scalars: Sequence[int | float]) -> _Binding:
+        # ttnn's specs compare by value but do not hash by value: look the bindings through, the latest first.
+        looks = [_look(tensor) for tensor in tensors]
+        looks += [scalars[index] for index in self._size_scalars]
+        for position, binding in enumerate(self._bindings):
+            if binding.looks == looks:
+                if position:
+                    self._bindings.insert(0, self._bindings.pop(position))
+                return binding
+        binding = self._bind(tensors, [None if value is None else tuple(value.shape) for value in tensors], scalars)
+        binding.looks = looks
+        self._bindings.insert(0, binding)
+        del self._bindings[_MAX_BINDINGS:]
+        return binding
 
     def dry_run(self, shapes: Sequence[tuple[int, ...] | None]) -> None:
         """Build and run the programs on buffers of these argument shapes, whatever they contain."""
@@ -453,8 +461,11 @@ class LoadedTtnnKernel:
         return int.from_bytes(digest.digest(), "little")
 
 
-def _torch_key(tensor: CallTensor) -> tuple[int, ...] | None:
-    return None if tensor is None else tuple(tensor.shape)
+def _look(tensor: CallTensor) -> Any:
+    """What of an argument decides about descriptors: the whole spec of a ttnn tensor, the shape of a torch tensor."""
+    if type(tensor) is ttnn.Tensor:
+        return tensor.spec
+    return None if tensor is None else tensor.shape
 
 
 def _carrier(tensor: Tensor) -> Any:
