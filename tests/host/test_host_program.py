@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 import tt_jit
 from tests.host.projects import CASES, COLUMNS, ROWS, case_name, copy_artifact
+from tt_jit.codegen.export import export_project
 from tt_jit.codegen.host import emit_host_program
 from tt_jit.plan import Plan
 
@@ -111,6 +113,15 @@ def test_wrong_arguments_are_explained(copies: Path, tmp_path: Path, arguments: 
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 1
     assert message in result.stderr
+
+
+def test_export_describes_the_chip_of_the_plan(tmp_path: Path) -> None:
+    artifact = copy_artifact("copies", CASES[:1])
+    artifact.plan = replace(artifact.plan, target="blackhole", grid=(11, 10))
+    export_project(artifact, tmp_path)
+    chip = (tmp_path / "emulator" / "chip.cpp").read_text()
+    for line in ("grid_x = 11;", "worker_x = 1;", "dram_banks = 8;", 'kernel_flags = {"-DARCH_BLACKHOLE"};'):
+        assert line in chip
 
 
 def test_host_program_names_every_part_of_the_plan() -> None:
