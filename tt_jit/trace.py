@@ -26,7 +26,7 @@ from tilelang.jit.exceptions import EagerJITBuildError, JITNoBuilderError
 from tilelang.language.eager import JITFunc
 from tilelang.language.eager import prim_func as rewrite
 from tilelang.language.eager.ast import has_internal_prim_func, mutate
-from tilelang.language.eager.builder import Macro, TirTemplate
+from tilelang.language.eager.builder import Builder, Macro, TirTemplate
 from tilelang.language.eager.utils import construct_strides
 from tvm import tirx
 
@@ -153,7 +153,7 @@ class Tracer:
     @contextmanager
     def _session(self) -> Iterator[None]:
         """Everything that holds while user code runs under the tracer."""
-        with _TRACE_LOCK, _chip_core_count(self._target), _quiet_builder():
+        with _TRACE_LOCK, _chip_core_count(self._target), _quiet_builder(), _lines_of_the_user():
             try:
                 yield
             except TTJitError:
@@ -218,6 +218,25 @@ def _chip_core_count(target: Target) -> Iterator[None]:
     finally:
         for name, original in before.items():
             setattr(cuda_driver, name, original)
+
+
+@contextmanager
+def _lines_of_the_user() -> Iterator[None]:
+    """Statements of TileLang's own macros (its reductions are some) get the line of the user's call."""
+    library = os.path.dirname(tilelang.__file__)
+    original = Builder.set_fileline
+
+    def set_fileline(self: Builder, filename: str, lineno: int, name: str) -> None:
+        if filename.startswith(library):
+            callers = [place for place in self.macro_fileline_stack if not place[0].startswith(library)]
+            filename, lineno = callers[-1][:2] if callers else (filename, lineno)
+        original(self, filename, lineno, name)
+
+    Builder.set_fileline = set_fileline
+    try:
+        yield
+    finally:
+        Builder.set_fileline = original
 
 
 @contextmanager

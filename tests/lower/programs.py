@@ -111,7 +111,8 @@ def _plain(stmt: tir.Stmt, buffers: list[tir.Buffer]) -> tir.Stmt:
         return sequence([])
     if isinstance(stmt, tir.For):
         body = _plain(stmt.body, buffers)
-        return tir.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body, stmt.thread_binding, stmt.annotations, stmt.step)
+        thread, annotations = stmt.thread_binding, stmt.annotations
+        return tir.For(stmt.loop_var, stmt.min, stmt.extent, stmt.kind, body, thread, annotations, stmt.step)
     if isinstance(stmt, tir.IfThenElse):
         other = _plain(stmt.else_case, buffers) if stmt.else_case is not None else None
         return tir.IfThenElse(stmt.condition, _plain(stmt.then_case, buffers), other)

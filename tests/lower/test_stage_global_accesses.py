@@ -84,20 +84,6 @@ def test_a_tensor_is_filled_from_a_tile() -> None:
     assert_program(after(before, PASS), expected)
 
 
-def test_refuses_an_access_with_a_stride() -> None:
-    @T.prim_func
-    def kernel(A: T.Tensor((128, 64), "float32"), C: T.Tensor((64, 64), "float32")):
-        with T.Kernel(1):
-            for i, j in T.Parallel(64, 64):
-                C[i, j] = A[i * 2, j]
-
-    error = refusal(kernel, PASS)
-    assert isinstance(error, UnsupportedError)
-    assert error.message == "the access A[i * 2, j] has no tile form"
-    assert error.hint == "each parallel index must appear once, with stride 1, in one dimension of a global access"
-    assert line_of(error) == "C[i, j] = A[i * 2, j]"
-
-
 def test_refuses_a_gemm_on_a_tensor() -> None:
     @T.prim_func
     def kernel(A: T.Tensor((64, 64), "bfloat16"), B: T.Tensor((64, 64), "bfloat16")):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import tilelang
 import tilelang.ir as tilelang_ir
 import tvm
 from tvm import tirx as tir
 
 from ..errors import SourceLocation, TTJitError
 from ..target import Target
+
+_TILELANG = os.path.dirname(tilelang.__file__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +76,13 @@ def run_pipeline(
     dump: bool = False,
 ) -> tvm.IRModule:
     """Run the passes in order; errors leave with the user's source line attached."""
+    spans = [tilelang_ir.get_prim_func_span(func) for func in module.functions.values()]
+    kernel_span = next((span for span in spans if span is not None), None)
     for number, step in enumerate(pipeline, start=1):
         started = time.process_time()
         try:
             module = step.run(module, context)
+            _keep_place(module, kernel_span)
             if step.verify is not None:
                 step.verify(module)
         except TTJitError as error:
@@ -87,6 +94,13 @@ def run_pipeline(
     return module
 
 
+def _keep_place(module: tvm.IRModule, span: tvm.ir.Span | None) -> None:
+    """Give functions that a pass rebuilt the place of the user's function (TVM forgets it)."""
+    for func in module.functions.values():
+        if span is not None and tilelang_ir.get_prim_func_span(func) is None:
+            tilelang_ir.set_prim_func_span(func, span)
+
+
 def location_of(node: object) -> SourceLocation | None:
     """The user's file and line of a statement (or of the first inside it that has one), a buffer or a function."""
     span = None
@@ -96,7 +110,8 @@ def location_of(node: object) -> SourceLocation | None:
         span = tilelang_ir.get_prim_func_span(node)
     elif isinstance(node, tir.Buffer):
         span = node.span
-    if span is None or span.source_name is None:
+    # A kernel that was traced before it came to us may carry lines of TileLang's own macros, which help nobody.
+    if span is None or span.source_name is None or str(span.source_name.name).startswith(_TILELANG):
         return None
     return SourceLocation(file=str(span.source_name.name), line=int(span.line))
 
