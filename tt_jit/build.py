@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import sys
 import tempfile
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from .artifact import Artifact
     from .runtime.base import Device, LoadedKernel
 
-# A file of the entry that is no part of the artifact: the PrimFunc as TVM writes it.
+# Files of an entry that are no part of the artifact: the PrimFunc as TVM writes it, and as people read it.
 PRIM_FUNC_FILE = "prim_func.json"
+SCRIPT_FILE = "ir/00_traced.py"
 
 
 @dataclass
@@ -82,6 +84,21 @@ def _temporary_folder() -> str:
     return _temporary[0]
 
 
+def shared_folder() -> Path:
+    """Where the emulator's own library is kept, which takes long to build: the cache folder, also where no kernels are
+    kept on disk. Only if the cache is off and its folder cannot be written, it is a temporary one.
+    """
+    root = Path(config.cache_dir)
+    if config.disable_cache:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return Path(_temporary_folder())
+        if not os.access(root, os.W_OK):
+            return Path(_temporary_folder())
+    return root
+
+
 def build(func: tirx.PrimFunc, device: Device, verbose: bool = False) -> Compiled:
     """The compiled kernel of a PrimFunc."""
     from .trace import normalized_text
@@ -117,7 +134,8 @@ def _compile(func: tirx.PrimFunc, key: str, device: Device, verbose: bool) -> Co
     artifact = compile_prim_func(func, target=device.target, options=CompileOptions(precision=config.precision))
     statistics.compilations += 1
     prim_func_json = to_json(func)
-    directory = store().write(key, {**artifact.files, PRIM_FUNC_FILE: prim_func_json})
+    entry = {**artifact.files, PRIM_FUNC_FILE: prim_func_json, SCRIPT_FILE: func.script()}
+    directory = store().write(key, entry)
     tell(verbose, f"compiled {artifact.name} into {directory}")
     return Compiled(key=key, artifact=artifact, device=device, directory=directory, prim_func_json=prim_func_json)
 
@@ -129,6 +147,7 @@ def _from_disk(key: str, device: Device, verbose: bool) -> Compiled | None:
     if files is None or PRIM_FUNC_FILE not in files:
         return None
     prim_func_json = files.pop(PRIM_FUNC_FILE)
+    files.pop(SCRIPT_FILE, None)
     plan = Plan.from_json(files["tt.plan.json"])
     artifact = Artifact(name=plan.name, files=files, plan=plan)
     statistics.disk_hits += 1

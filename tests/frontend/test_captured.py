@@ -11,16 +11,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import kernels
 import numpy
 import pytest
 import tilelang.language as T
 import torch
-from conftest import FakeDevice
 
 import tt_jit as tt
 from tt_jit import build
 from tt_jit.cache.captured import capture
+
+from . import kernels
+from .conftest import FakeDevice
 
 SIZE = 16
 SIZES = [16, 4]

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-import kernels
 import pytest
 import tilelang
 import tilelang.language as T
 import torch
-from conftest import FakeDevice
 
 import tt_jit as tt
 from tt_jit import build
 from tt_jit.errors import ArgumentError, TraceError
+
+from . import kernels
+from .conftest import FakeDevice
 
 
 def test_a_lazy_call_gives_a_kernel_and_the_same_one_again(device: FakeDevice) -> None:

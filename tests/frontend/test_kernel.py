@@ -5,14 +5,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import kernels
 import pytest
 import torch
-from conftest import FakeDevice, FakeLoaded
 from tilelang.utils.tensor import TensorSupplyType
 
 import tt_jit as tt
 from tt_jit.errors import ArgumentError, UnsupportedError
+
+from . import kernels
+from .conftest import FakeDevice, FakeLoaded
 
 
 def copying(tensors: list[Any], scalars: list[Any]) -> None:

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import kernels
 import pytest
 import tilelang.language as T
 
@@ -14,6 +13,8 @@ from tt_jit.cache.key import content_digest, kernel_key
 from tt_jit.config import config
 from tt_jit.target import Target
 from tt_jit.trace import normalized_text
+
+from . import kernels
 
 WORMHOLE = Target.named("wormhole_b0")
 

@@ -9,11 +9,12 @@ import logging
 import textwrap
 from types import CodeType, ModuleType
 
-import kernels
 import pytest
 
 from tt_jit.cache import names
 from tt_jit.cache.names import Chain, names_in_annotations, names_of_code, source_of
+
+from . import kernels
 
 MODULES = (argparse, ast, inspect, json, logging, textwrap)
 
@@ -51,14 +52,14 @@ def test_sources_are_those_that_inspect_finds(module: ModuleType) -> None:
 MODULE_NAME = 1
 
 
-def reads(argument: "annotated.outer") -> None:
+def reads(argument: "annotated.outer") -> object:
     free = MODULE_NAME
 
     def inner() -> None:
         import imported_module.part as part
 
-        local: annotated.inner[free, annotated.text]
-        return free + settings.block.size + part.name + len([]) + item.attribute.deep
+        local: annotated.inner[free, annotated.text] = 0
+        return local + free + settings.block.size + part.name + len([]) + item.attribute.deep
 
     item = inner
     return item

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import conftest
 import torch
 
 import tt_jit as tt
@@ -18,8 +17,9 @@ from tt_jit import build
 from tt_jit.cache import key
 from tt_jit.config import config
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+from . import conftest
+
+ROOT = Path(__file__).parents[2]
 
 MODULE = """
 import tilelang.language as T
@@ -60,8 +60,7 @@ import json, sys
 import torch, tt_jit as tt
 from tt_jit import build
 from tt_jit.cache import key
-sys.path[:0] = [{here!r}]
-import kernels
+from tests.frontend import kernels
 key.source_digest = lambda: "sources"
 a, b = torch.randn(64, 32), torch.randn(64, 32)
 added = tt.jit(kernels.eager_add, device="emulator")(a, b)
@@ -189,8 +188,7 @@ def run_afresh(cache: Path, hash_seed: int) -> dict[str, int]:
         "PYTHONPATH": str(ROOT),
         "PYTHONHASHSEED": str(hash_seed),
     }
-    code = CHILD.format(here=str(HERE))
-    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", CHILD], env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -202,3 +200,13 @@ def test_new_processes_with_the_emulator(tmp_path: Path, user_cache: Path) -> No
     (tmp_path / "cache/emulator").symlink_to(user_cache / "emulator")
     assert run_afresh(tmp_path / "cache", hash_seed=1) == {"traces": 2, "compilations": 2, "disk_hits": 0}
     assert run_afresh(tmp_path / "cache", hash_seed=2) == {"traces": 0, "compilations": 0, "disk_hits": 2}
+
+
+def test_the_emulators_library_survives_a_cache_that_is_off(tmp_path: Path) -> None:
+    with config.scope(cache_dir=str(tmp_path / "cache"), disable_cache=True):
+        assert build.shared_folder() == tmp_path / "cache"
+    (tmp_path / "file").write_text("")
+    with config.scope(cache_dir=str(tmp_path / "file" / "cache"), disable_cache=True):
+        assert build.shared_folder() == build.store().root
+    with config.scope(cache_dir=str(tmp_path / "file" / "cache")):
+        assert build.shared_folder() == tmp_path / "file" / "cache", "the complaint comes when it is written"

@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..build import shared_folder
 from ..cache.key import content_digest
 from ..cache.store import publish, read_verified
 from ..config import config
@@ -124,7 +125,7 @@ def library_soname() -> str:
 @cache
 def library() -> Path:
     """The emulator's shared library; builds it where the cache has none."""
-    folder = Path(config.cache_dir) / "emulator" / fingerprint()[:32]
+    folder = shared_folder() / "emulator" / fingerprint()[:32]
     path = folder / library_soname()
     if path.is_file():
         return path
@@ -156,7 +157,7 @@ def _object(compiler: Compiler, source: Path) -> Path:
     key = hashlib.sha256("\0".join([machine(), *compiler.command, *LIBRARY_FLAGS]).encode())
     for path in [source, *sorted(_included(source))]:
         key.update(path.read_bytes())
-    target = Path(config.cache_dir) / "emulator" / "objects" / f"{source.stem}.{key.hexdigest()[:32]}.o"
+    target = shared_folder() / "emulator" / "objects" / f"{source.stem}.{key.hexdigest()[:32]}.o"
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as staging:
