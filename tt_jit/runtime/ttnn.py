@@ -206,7 +206,12 @@ class LoadedTtnnKernel:
 
     def launch(self, tensors: Sequence[CallTensor], scalars: Sequence[int | float]) -> None:
         """Run the kernel. Torch tensors are copied to the chip and, if written, back; ttnn tensors stay in place."""
-        binding = self._binding(tensors, scalars)
+        try:
+            self._run(self._binding(tensors, scalars), tensors, scalars)
+        except RuntimeError as error:
+            raise self._translated(error) from None
+
+    def _run(self, binding: _Binding, tensors: Sequence[CallTensor], scalars: Sequence[int | float]) -> None:
         if binding.converted:
             self._upload(binding, tensors)
         buffers = binding.buffers.copy()
@@ -220,13 +225,10 @@ class LoadedTtnnKernel:
             binding.last_addresses = addresses
         if scalars != binding.last_scalars:
             self._set_scalars(binding, scalars)
-        try:
-            for program in binding.programs:
-                ttnn.generic_op([buffers[index] for index in program.order], program.descriptor)
-            if binding.converted:
-                self._download(binding, tensors)
-        except RuntimeError as error:
-            raise self._translated(error) from None
+        for program in binding.programs:
+            ttnn.generic_op([buffers[index] for index in program.order], program.descriptor)
+        if binding.converted:
+            self._download(binding, tensors)
 
     def _binding(self, tensors: Sequence[CallTensor], scalars: Sequence[int | float]) -> _Binding:
         # ttnn's specs compare by value but do not hash by value: look the bindings through, the latest first.
@@ -325,7 +327,7 @@ class LoadedTtnnKernel:
     def _buffer(self, tensor: Tensor, shape: Sequence[int]) -> DeviceTensor:
         rows, columns = _matrix_shape(tensor, shape)
         # A tensor without elements still has an address.
-        shape = [max(rows, 1), max(columns, TILE_WIDTH)]
+        shape = [rows, columns] if rows * columns else [TILE_HEIGHT, TILE_WIDTH]
         return ttnn.allocate_tensor_on_device(
             ttnn.Shape(shape), _carrier(tensor), _ttnn_layout(tensor), self._device.handle, ttnn.DRAM_MEMORY_CONFIG
         )
