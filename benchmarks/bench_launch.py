@@ -6,6 +6,10 @@ whole calls on the emulator. Times are CPU times, best of many: other programs o
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import tempfile
 import time
 import timeit
 from collections.abc import Callable, Sequence
@@ -16,7 +20,10 @@ import report
 import tilelang.language as T
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import tt_jit as tt
+from tests.device import chips
 from tt_jit.binding import bind_arguments, call_key
 from tt_jit.signature import argument_key
 from tt_jit.target import Target
@@ -146,6 +153,27 @@ def measure_emulator() -> dict[str, float]:
     }
 
 
+def measure_ttnn() -> dict[str, float] | str:
+    """Launches through ttnn, on the chip or simulator that is there, else on ttnn's mock device; or why not."""
+    runner = chips.device_python()
+    if isinstance(runner, str):
+        return runner
+    chip = chips.attached_chip()
+    artifact = tt.jit(matmul, out_idx=-1, device=tt.device("emulator"))(32, 32, 32).artifact
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "artifact.json"
+        path.write_text(json.dumps(dict(artifact.files)))
+        child = subprocess.run(
+            [runner.python, Path(__file__).with_name("launch_ttnn.py"), path],
+            env=runner.environment(chips.mock_chip("n150") if isinstance(chip, str) else chip),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+    lines = [line for line in child.stdout.splitlines() if line.startswith("RESULT ")]
+    return json.loads(lines[0].removeprefix("RESULT ")) if lines else child.stderr[-500:]
+
+
 def main() -> None:
     torch.set_num_threads(1)
     stages = measure_stages()
@@ -162,8 +190,14 @@ def main() -> None:
     report.show_table(
         "Whole calls on the emulator, microseconds", ["call", "time"], [[name, value] for name, value in whole.items()]
     )
+    chip = measure_ttnn()
+    if isinstance(chip, str):
+        print(f"\nttnn: not measured: {chip}")
+    else:
+        report.show_table("Launches through ttnn, microseconds", ["step", "time"], [[*row] for row in chip.items()])
     report.write_json(
-        "bench_launch", {"unit": "microseconds", "stages": stages, "emulator": whole, "key_and_lookup": worst}
+        "bench_launch",
+        {"unit": "microseconds", "stages": stages, "emulator": whole, "key_and_lookup": worst, "ttnn": chip},
     )
 
 
