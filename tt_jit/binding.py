@@ -88,7 +88,8 @@ class FunctionBinder:
         return tuple(parameter.name for parameter in self._parameters)
 
     def describe(self) -> str:
-        return f"{self.name}{self.signature.replace(return_annotation=_EMPTY)}"
+        bare = [parameter.replace(annotation=_EMPTY) for parameter in self._parameters]
+        return f"{self.name}{inspect.Signature(bare)}"
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> BoundCall:
         if self._variadic:
@@ -147,7 +148,7 @@ class FunctionBinder:
             raise ArgumentError(
                 f"{self.name}: missing argument{'s' if len(missing) > 1 else ''} {', '.join(map(repr, missing))}",
                 parameter=missing[0],
-                got=", ".join(bound.values) or "no arguments",
+                got=f"{len(bound.args) + len(bound.kwargs)} arguments",
                 needed=", ".join(self.names),
                 hint=f"call {self.describe()}",
             )

@@ -315,3 +315,26 @@ def test_warm_calls_take_the_short_path(device: FakeDevice, monkeypatch: pytest.
     for call in calls:
         call()
     assert device.launches[-2][2] == [2.5, 4]
+
+
+def test_wrong_calls_of_decorated_functions(device: FakeDevice) -> None:
+    eager = tt.jit(kernels.eager_in_place, device=device)
+    lazy = tt.jit(kernels.lazy_copy, device=device)
+    a = torch.zeros(8)
+    for call, parts in (
+        (lambda: eager(a, 1.0), ("missing argument 'count'", "got: 2 arguments", "eager_in_place(A, value, count)")),
+        (lambda: eager(value=1.0, count=1), ("missing argument 'A'",)),
+        (lambda: eager(a, 1.0, 8, 9), ("too many positional arguments", "at most 3: A, value, count")),
+        (lambda: eager(a, 1.0, 8, blok=9), ("unknown keyword argument 'blok'",)),
+        (lambda: eager(a, 1.0, 8, value=2.0), ("argument 'value' is given twice",)),
+        (lambda: eager(a.double(), 1.0, 8), ("argument 'A' has the wrong dtype",)),
+        (lambda: eager([1.0], 1.0, 8), ("argument 'A' is no torch tensor", "got: list")),
+        (lambda: eager(a.view(2, 4), 1.0, 8), ("wrong number of dimensions",)),
+        (lambda: lazy(64), ("missing argument 'N'", "lazy_copy(M, N, block=32, dtype='float32')")),
+        (lambda: lazy(64, 32, blok=32), ("unknown keyword argument 'blok'", "needed: M, N, block, dtype")),
+    ):
+        with pytest.raises(ArgumentError) as caught:
+            call()
+        for part in parts:
+            assert part in str(caught.value)
+    assert device.launches == []
