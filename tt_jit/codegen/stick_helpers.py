@@ -81,12 +81,42 @@ inline void gather_{axis}(
 """
 
 
+CLEAR_PADDING = """\
+// Zeros in the lanes of a tile behind the last row and column of its tensor.
+template <typename Element>
+inline void clear_padding(uint32_t tile, uint32_t rows, uint32_t cols) {
+    auto lanes = reinterpret_cast<volatile tt_l1_ptr Element*>(tile);
+    for (uint32_t row = 0; row < 32; ++row) {
+        for (uint32_t col = row < rows ? cols : 0; col < 32; ++col) {
+            lanes[tile_lane(row, col)] = 0;
+        }
+    }
+}
+"""
+
+CLEAR_FLAT_PADDING = """\
+// Zeros behind the last element of a tile that is filled row by row.
+template <typename Element>
+inline void clear_flat_padding(uint32_t tile, uint32_t elements) {
+    auto lanes = reinterpret_cast<volatile tt_l1_ptr Element*>(tile);
+    for (uint32_t element = elements; element < 1024; ++element) {
+        lanes[tile_lane(element / 32, element)] = 0;
+    }
+}
+"""
+
 STICK_HELPERS = {
     "scratch_base": SCRATCH_BASE,
     "read_stick": READ_STICK,
     "write_stick": WRITE_STICK,
     "tile_lane": TILE_LANE,
+    "clear_padding": CLEAR_PADDING,
+    "clear_flat_padding": CLEAR_FLAT_PADDING,
     **{f"scatter_{axis}": _scatter(axis) for axis in _PLACES},
     **{f"gather_{axis}": _gather(axis) for axis in _PLACES},
 }
-STICK_NEEDS = {f"{verb}_{axis}": ("tile_lane",) for verb in ("scatter", "gather") for axis in _PLACES}
+STICK_NEEDS = {
+    "clear_padding": ("tile_lane",),
+    "clear_flat_padding": ("tile_lane",),
+    **{f"{verb}_{axis}": ("tile_lane",) for verb in ("scatter", "gather") for axis in _PLACES},
+}

@@ -28,8 +28,8 @@ from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
 from .ops import is_scalar_read
 from .ranges import leaves_with_ranges
-from .tensor_layout import ATTRIBUTE_PREFIX, ROW_MAJOR, TensorLayout, layout_attribute
-from .tile_ir import PrimExpr, Region, TileCopy, is_const_int, parse
+from .tensor_layout import ATTRIBUTE_PREFIX, ROW_MAJOR, TensorLayout, layout_attribute, read_back_attribute
+from .tile_ir import PrimExpr, Region, TileCopy, is_const_int, is_gather, loads_in, parse
 from .tile_layout import TileLayout, layouts_of
 
 
@@ -59,6 +59,8 @@ class _Accesses:
     buffer: tir.Buffer
     found: list[TensorAccess] = field(default_factory=list)
     by_element: bool = False
+    is_read: bool = False
+    is_written: bool = False
 
 
 def infer_default_tt_shard(module: tvm.IRModule, context: LoweringContext) -> tvm.IRModule:
@@ -77,6 +79,7 @@ def infer_default_tt_shard(module: tvm.IRModule, context: LoweringContext) -> tv
         layout = _choose(accesses)
         attributes[layout_attribute(name)] = layout.to_attribute()
         attributes[f"{ATTRIBUTE_PREFIX}{name}_needs_padding"] = _needs_padding(accesses.buffer, layout)
+        attributes[read_back_attribute(name)] = accesses.is_read and accesses.is_written
     functions = {}
     for name, func in module.functions.items():
         for key, value in attributes.items():
@@ -90,13 +93,19 @@ def _collect(func: tir.PrimFunc, tensors: dict[str, _Accesses]) -> None:
     for stmt, analyzer in leaves_with_ranges(func):
         if is_scalar_read(stmt):
             buffer = stmt.value.args[0].buffer
-            tensors.setdefault(buffer.name, _Accesses(buffer=buffer)).by_element = True
+            entry = tensors.setdefault(buffer.name, _Accesses(buffer=buffer))
+            entry.by_element = entry.is_read = True
         record = parse(stmt)
+        if is_gather(record):
+            for load in loads_in(record.store.value):
+                tensors.setdefault(load.buffer.name, _Accesses(buffer=load.buffer)).by_element = True
         if not isinstance(record, TileCopy):
             continue
         for region, other in ((record.source, record.destination), (record.destination, record.source)):
             if region.is_global:
                 entry = tensors.setdefault(region.buffer.name, _Accesses(buffer=region.buffer))
+                entry.is_read |= region is record.source
+                entry.is_written |= region is record.destination
                 entry.found.append(tensor_access(region, other, layouts[other.buffer.name], analyzer, stmt))
 
 

@@ -10,10 +10,13 @@ from ..data_format import global_format
 from .accesses import READER, WRITER
 from .infer_default_tt_shard import pair_dims
 from .tensor_layout import tensor_layout
-from .tile_ir import Region, TileCopy, leaves, parse
+from .tile_ir import Region, TileCopy, is_gather, leaves, loads_in, parse
 from .tile_layout import TileLayout
 
 SCRATCH = {READER: "reader_scratch", WRITER: "writer_scratch"}
+ELEMENT_TYPES = {1: "uint8_t", 2: "uint16_t", 4: "uint32_t"}
+"""C++ types that carry an element's bits, by its size."""
+LINE_BYTES = 128
 _ALIGNMENT = 64
 _GROUP_BYTES = 16 * 1024
 _LARGEST_GROUP = 32
@@ -60,6 +63,9 @@ def scratch_bytes(func: tir.PrimFunc, layouts: dict[str, TileLayout]) -> dict[st
     needed: dict[str, int] = {}
     for stmt in leaves(func.body):
         record = parse(stmt)
+        if is_gather(record):
+            lines = LINE_BYTES * len(loads_in(record.store.value))
+            needed[READER] = max(needed.get(READER, 0), lines + _ALIGNMENT)
         if not isinstance(record, TileCopy):
             continue
         tensor, chip, role = sides_of(record)

@@ -54,6 +54,15 @@ class TensorLayout:
             return tir.floordiv(element, TILE_HEIGHT)
         return tir.floordiv(element, block) * (-(-block // TILE_HEIGHT))
 
+    def lanes(self, dim: int, size: tir.PrimExpr, tile: tir.PrimExpr) -> tir.PrimExpr:
+        """Rows (or columns) of tile number ``tile`` along ``dim`` that hold elements of a dim of ``size`` (or more)."""
+        block = self.row_block if dim == self.row else self.col_block
+        if block % TILE_HEIGHT == 0:
+            return size - tile * TILE_HEIGHT
+        tiles = -(-block // TILE_HEIGHT)
+        start = tir.floormod(tile, tiles) * TILE_HEIGHT
+        return tir.Max(tir.Min(tir.IntImm("int32", block), size - tir.floordiv(tile, tiles) * block) - start, 0)
+
     def to_attribute(self) -> dict[str, object]:
         """The layout as the plan and the PrimFunc attribute write it."""
         if self.kind == "row_major":
@@ -103,6 +112,11 @@ def _tiles(shape: list[tir.PrimExpr], dim: int | None, block: int) -> tir.PrimEx
 def layout_attribute(name: str) -> str:
     """PrimFunc attribute that holds the layout of the tensor ``name``."""
     return f"{ATTRIBUTE_PREFIX}{name}_layout"
+
+
+def read_back_attribute(name: str) -> str:
+    """PrimFunc attribute that says that kernels both write and read the tensor ``name``."""
+    return f"{ATTRIBUTE_PREFIX}{name}_read_back"
 
 
 def tensor_layout(func: tir.PrimFunc, buffer: tir.Buffer) -> TensorLayout:

@@ -30,12 +30,10 @@ from tvm import tirx as tir
 from ..target import TILE_ELEMENTS, TILE_HEIGHT, TILE_WIDTH
 from .accesses import READER
 from .ops import call, do
-from .sticks import COL, FLAT, PLANE, ROW, SCRATCH, Line, Sticks, decompose, sides_of
+from .sticks import COL, ELEMENT_TYPES, FLAT, PLANE, ROW, SCRATCH, Line, Sticks, decompose, sides_of
 from .tensorize_tile_maps import TileScope
 from .tile_ir import Region, TileCopy, sequence
 from .tile_layout import TileLayout
-
-_ELEMENT_TYPES = {1: "uint8_t", 2: "uint16_t", 4: "uint32_t"}
 
 
 def tensorize_row_major(record: TileCopy, stmt: tir.Stmt, scope: TileScope, analyzer: tvm.arith.Analyzer) -> tir.Stmt:
@@ -166,7 +164,7 @@ class _Block:
     @property
     def element(self) -> str:
         """The C++ type that carries an element's bits."""
-        return _ELEMENT_TYPES[self.sticks.element_bytes]
+        return ELEMENT_TYPES[self.sticks.element_bytes]
 
     def piece(self, at: dict[int, tir.PrimExpr]) -> tuple[tir.PrimExpr, tir.PrimExpr, tir.PrimExpr, tir.PrimExpr]:
         """(page, first byte in it, lanes to skip, elements that exist) of a stick."""

@@ -13,9 +13,11 @@ import tvm
 from tvm import tirx as tir
 
 from ..data_format import global_format
+from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .infer_default_tt_shard import pair_dims
 from .ops import call, do
-from .tensor_layout import TensorLayout
+from .sticks import ELEMENT_TYPES
+from .tensor_layout import TensorLayout, read_back_attribute, tensor_layout
 from .tensorize_tile_maps import TileScope
 from .tile_ir import Region, TileCopy, sequence
 from .tile_layout import TileLayout
@@ -33,14 +35,14 @@ def tensorize_transfer(
     record: TileCopy,
     stmt: tir.Stmt,
     scope: TileScope,
-    tensors: Callable[[tir.Buffer], TensorLayout],
+    func: tir.PrimFunc,
     analyzer: tvm.arith.Analyzer,
 ) -> tir.Stmt:
     """Page loops of one copy between DRAM and L1."""
     loads = record.source.is_global
     tensor, chip = (record.source, record.destination) if loads else (record.destination, record.source)
-    layout, tensor_layout = scope.layouts[chip.buffer.name], tensors(tensor.buffer)
-    block = _block(tensor, chip, layout, tensor_layout, stmt)
+    layout, pages = scope.layouts[chip.buffer.name], tensor_layout(func, tensor.buffer)
+    block = _block(tensor, chip, layout, pages, stmt)
     plane, row, col = (tir.Var(name, "int32") for name in ("p", "r", "c"))
     bounds = ((plane, layout.planes), (row, layout.tile_rows), (col, layout.tile_cols))
     loops = [(var, count) for var, count in bounds if count > 1]
@@ -59,12 +61,56 @@ def tensorize_transfer(
         other: tir.Stmt | None = do("fill_zero_tile", address, page_size)
     else:
         body, other = do("noc_async_write_page", page, tensor.buffer, address), None
+        if bool(func.attrs[read_back_attribute(tensor.buffer.name)]):
+            body = sequence([*_clear_padding(tensor, pages, at, address, analyzer), body])
     if not analyzer.can_prove(inside):
         body = tir.IfThenElse(_reduced(block.inside(*at), analyzer), body, other)
     for var, count in reversed(loops):
         body = tir.For(var, zero, tir.IntImm("int32", count), tir.ForKind.SERIAL, body)
     pointer = call("get_write_ptr" if loads else "get_read_ptr", chip.buffer, dtype="int32")
     return sequence([tir.Bind(base, pointer), body])
+
+
+def _clear_padding(
+    tensor: Region,
+    pages: TensorLayout,
+    at: tuple[tir.PrimExpr, ...],
+    address: tir.PrimExpr,
+    analyzer: tvm.arith.Analyzer,
+) -> list[tir.Stmt]:
+    """Zeros behind the end of the tensor in its last tiles, as the host writes them: a kernel will read them."""
+    fmt = global_format(str(tensor.buffer.dtype))
+    assert fmt is not None
+    shape, lanes = list(tensor.buffer.shape), []
+    if pages.kind == "flat":
+        assert pages.col is not None
+        tile = pages.first_tile(pages.col, tensor.mins[pages.col]) + at[2]
+        lanes.append(shape[pages.col] - tile * TILE_ELEMENTS)
+        return _if_padded("clear_flat_padding", fmt.element_bytes, address, lanes, TILE_ELEMENTS, analyzer)
+    for dim, index in ((pages.row, at[1]), (pages.col, at[2])):
+        if dim is None:
+            lanes.append(tir.IntImm("int32", TILE_HEIGHT))
+            continue
+        lanes.append(pages.lanes(dim, shape[dim], pages.first_tile(dim, tensor.mins[dim]) + index))
+    return _if_padded("clear_padding", fmt.element_bytes, address, lanes, TILE_HEIGHT, analyzer)
+
+
+def _if_padded(
+    helper: str,
+    element_bytes: int,
+    address: tir.PrimExpr,
+    lanes: list[tir.PrimExpr],
+    full: int,
+    analyzer: tvm.arith.Analyzer,
+) -> list[tir.Stmt]:
+    simplified = [tvm.arith.Analyzer().simplify(count) for count in lanes]
+    open_ends = [count for count in simplified if not analyzer.can_prove(count >= full)]
+    if not open_ends:
+        return []
+    condition = open_ends[0] < full
+    for count in open_ends[1:]:
+        condition = tir.Or(condition, count < full)
+    return [tir.IfThenElse(condition, do(helper, ELEMENT_TYPES[element_bytes], address, *simplified), None)]
 
 
 def _reduced(condition: tir.PrimExpr, analyzer: tvm.arith.Analyzer) -> tir.PrimExpr:
@@ -85,21 +131,13 @@ def _reduced(condition: tir.PrimExpr, analyzer: tvm.arith.Analyzer) -> tir.PrimE
     return result
 
 
-def _block(tensor: Region, chip: Region, layout: TileLayout, tensor_layout: TensorLayout, stmt: tir.Stmt) -> _Block:
+def _block(tensor: Region, chip: Region, layout: TileLayout, pages: TensorLayout, stmt: tir.Stmt) -> _Block:
     shape = list(tensor.buffer.shape)
-    tile_rows, tile_cols = tensor_layout.tile_rows(shape), tensor_layout.tile_cols(shape)
+    tile_rows, tile_cols = pages.tile_rows(shape), pages.tile_cols(shape)
     pairs = pair_dims(tensor, chip, stmt)
     leading = [pairs[d] for d in range(len(chip.extents) - 2) if d in pairs] if layout.kind == "matrix" else []
-    row0 = (
-        tensor_layout.first_tile(tensor_layout.row, tensor.mins[tensor_layout.row])
-        if tensor_layout.row is not None
-        else 0
-    )
-    col0 = (
-        tensor_layout.first_tile(tensor_layout.col, tensor.mins[tensor_layout.col])
-        if tensor_layout.col is not None
-        else 0
-    )
+    row0 = pages.first_tile(pages.row, tensor.mins[pages.row]) if pages.row is not None else 0
+    col0 = pages.first_tile(pages.col, tensor.mins[pages.col]) if pages.col is not None else 0
 
     def outer_indices(plane: tir.PrimExpr) -> list[tir.PrimExpr]:
         """Index along every outer dim of the tensor for plane number ``plane`` of the block."""
@@ -108,17 +146,17 @@ def _block(tensor: Region, chip: Region, layout: TileLayout, tensor_layout: Tens
             extent = tensor.extents[dim]
             indices[dim] = tir.floormod(rest, extent)
             rest = tir.floordiv(rest, extent)
-        return [tensor.mins[d] + indices[d] if d in indices else tensor.mins[d] for d in tensor_layout.outer]
+        return [tensor.mins[d] + indices[d] if d in indices else tensor.mins[d] for d in pages.outer]
 
     def page(plane: tir.PrimExpr, row: tir.PrimExpr, col: tir.PrimExpr) -> tir.PrimExpr:
         linear: tir.PrimExpr = tir.IntImm("int32", 0)
-        for dim, index in zip(tensor_layout.outer, outer_indices(plane), strict=True):
+        for dim, index in zip(pages.outer, outer_indices(plane), strict=True):
             linear = linear * shape[dim] + index
         return (linear * tile_rows + row0 + row) * tile_cols + col0 + col
 
     def inside(plane: tir.PrimExpr, row: tir.PrimExpr, col: tir.PrimExpr) -> tir.PrimExpr:
         condition = tir.And(row0 + row < tile_rows, col0 + col < tile_cols)
-        for dim, index in zip(tensor_layout.outer, outer_indices(plane), strict=True):
+        for dim, index in zip(pages.outer, outer_indices(plane), strict=True):
             condition = tir.And(condition, index < shape[dim])
         return condition
 

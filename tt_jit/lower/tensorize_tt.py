@@ -31,6 +31,7 @@ from .memory_space_lower_tt import circular_buffers
 from .ops import do, is_scalar_read
 from .ranges import analyzer_for, bind_loop, bind_value
 from .tensor_layout import tensor_layout
+from .tensorize_gather import tensorize_gather
 from .tensorize_matmul import tensorize_gemm, tensorize_transpose
 from .tensorize_reduce import tensorize_reduce, tensorize_scan
 from .tensorize_row_major import tensorize_row_major
@@ -45,6 +46,7 @@ from .tile_ir import (
     TileReduce,
     TileScan,
     TileTranspose,
+    is_gather,
     parse,
     sequence,
     with_body,
@@ -109,10 +111,11 @@ class _Tensorizer:
             tensor = record.source.buffer if record.source.is_global else record.destination.buffer
             if tensor_layout(self.func, tensor).kind == "row_major":
                 return tensorize_row_major(record, stmt, self.scope, self.analyzer)
-            layout_of = lambda buffer: tensor_layout(self.func, buffer)  # noqa: E731
-            return tensorize_transfer(record, stmt, self.scope, layout_of, self.analyzer)
+            return tensorize_transfer(record, stmt, self.scope, self.func, self.analyzer)
         if isinstance(record, (TileCopy, TileFill)):
             record = copy_as_elementwise(record, stmt)
+        if is_gather(record):
+            return tensorize_gather(record, stmt, self.scope, self.analyzer)
         if isinstance(record, Elementwise):
             return tensorize_elementwise(record, stmt, self.scope, in_place=in_place)
         if isinstance(record, TileGemm):
