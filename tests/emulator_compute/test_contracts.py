@@ -280,6 +280,35 @@ MISTAKES = {
         "out0",
     ),
 }
+DONE = "tile_regs_release(); cb_push_back(out, 1); cb_pop_front(a, 2);\ncb_pop_front(b, 1); cb_pop_front(exact, 1);"
+DONE += " cb_pop_front(integers, 1); cb_push_back(wide, 1);"
+ENDS = {
+    "end_acquired": Mistake(
+        "start(); tile_regs_acquire(); // here", "DST acquired and not committed", "tile_regs_commit"
+    ),
+    "end_committed": Mistake(
+        "start(); tile_regs_acquire(); tile_regs_commit(); // here",
+        "DST committed and not released",
+        "tile_regs_release",
+    ),
+    "end_reduce": Mistake(
+        f"packing(); reduce_init<PoolType::SUM, ReduceDim::REDUCE_ROW>(a, b, out); // here\n{DONE}",
+        "the packer's mask of a reduction on",
+        "reduce_uninit",
+    ),
+    "end_l1": Mistake(
+        f"packing(); pack_reconfig_l1_acc(1); // here\n{DONE}", "L1 accumulation on", "pack_reconfig_l1_acc(0)"
+    ),
+    "end_relu": Mistake(
+        f"packing(); pack_relu_config(ReluConfig::zero()); // here\n{DONE}",
+        "the packer's ReLU on",
+        "ReluConfig::none()",
+    ),
+    "end_untilize": Mistake(
+        f"packing(); pack_untilize_dest_init<1, 1>(out); // here\n{DONE}", "set to untilize", "pack_untilize_uninit"
+    ),
+    "end_tilize": Mistake(f"packing(); tilize_init(a, 1, out); // here\n{DONE}", "set to tilize", "tilize_uninit"),
+}
 NARROW = {
     "index": Mistake("acquire(); copy_init(a); copy_tile(a, 0, 8); // here", "DST holds 8 tiles", "smaller batches"),
     "integers": Mistake(
@@ -329,6 +358,11 @@ def wide_kernel(tmp_path_factory: pytest.TempPathFactory) -> ComputeKernel:
 
 
 @pytest.fixture(scope="module")
+def ending_kernel(tmp_path_factory: pytest.TempPathFactory) -> ComputeKernel:
+    return build(tmp_path_factory.mktemp("ends"), ENDS, ComputeConfig(fp32_dest_acc_en=True))
+
+
+@pytest.fixture(scope="module")
 def narrow_kernel(tmp_path_factory: pytest.TempPathFactory) -> ComputeKernel:
     return build(tmp_path_factory.mktemp("narrow"), NARROW, ComputeConfig())
 
@@ -356,6 +390,11 @@ def check(kernel: ComputeKernel, mistakes: dict[str, Mistake], name: str) -> Non
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistakes(wide_kernel: ComputeKernel, name: str) -> None:
     check(wide_kernel, MISTAKES, name)
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_nothing_is_left_on_at_the_end(ending_kernel: ComputeKernel, name: str) -> None:
+    check(ending_kernel, ENDS, name)
 
 
 @pytest.mark.parametrize("name", NARROW)

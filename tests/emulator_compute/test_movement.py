@@ -34,6 +34,7 @@ void kernel_main() {
             produce(1, [] { copy_tile(0, 0, 0); });
             break;
     }
+    pack_relu_config(ReluConfig::none());
     cb_pop_front(0, 1);
 }
 """

@@ -84,6 +84,7 @@ void ComputeState::reset(const ComputeConfig& program_config) {
     pack_format = DataFormat::Invalid;
     pack_mask_line = untilize_columns = untilize_full_columns = l1_accumulate_line = l1_accumulate_cb = 0;
     pack_mask_dimension = relu_mode = 0;
+    acquire_line = relu_line = untilize_line = 0;
     relu_threshold = 0;
 }
 
@@ -98,6 +99,7 @@ void dst_acquire(std::uint32_t line) {
              "tile_regs_acquire finds no free part of DST: %u committed and not released", s.committed);
     }
     s.acquired = true;
+    s.acquire_line = line;
     s.sections[s.math_section] = DstSection{};
 }
 
@@ -236,6 +238,28 @@ void truncate_to_source(const Tile& dst, const SourceFormat& format, Tile& resul
 void store_float_result(Tile& dst) {
     if (state().config.fp32_dest_acc_en) return;
     for (std::uint32_t i = 0; i < tile_elements; ++i) dst.u[i] = (dst.u[i] + 0x8000u) & 0xffff0000u;
+}
+
+void check_compute_end() {
+    const ComputeState& s = state();
+    struct Leftover {
+        bool on;
+        std::uint32_t line;
+        const char* what;
+        const char* hint;
+    };
+    const Leftover leftovers[] = {
+        {s.acquired, s.acquire_line, "DST acquired and not committed", "call tile_regs_commit(), and pack"},
+        {s.committed != 0, s.acquire_line, "DST committed and not released", "call tile_regs_wait(), pack, and tile_regs_release()"},
+        {s.pack_mask_line != 0, s.pack_mask_line, "the packer's mask of a reduction on", "call reduce_uninit()"},
+        {s.l1_accumulate_line != 0, s.l1_accumulate_line, "L1 accumulation on", "call pack_reconfig_l1_acc(0)"},
+        {s.relu_mode != 0, s.relu_line, "the packer's ReLU on", "call pack_relu_config(ReluConfig::none())"},
+        {s.untilize_columns != 0, s.untilize_line, "the packer set to untilize", "call pack_untilize_uninit(cb)"},
+        {s.fpu.op == FpuOp::tilize, s.fpu_init_line, "the unpacker set to tilize", "call tilize_uninit"},
+    };
+    for (const Leftover& leftover : leftovers) {
+        if (leftover.on) fail(leftover.line, kNoCircularBuffer, leftover.hint, "the kernel ends with %s", leftover.what);
+    }
 }
 
 void hw_startup(std::uint32_t source_a_cb, std::uint32_t source_b_cb, std::uint32_t pack_cb, std::uint32_t line) {

@@ -131,6 +131,7 @@ void pack_relu(const ckernel::ReluConfig& config, std::uint32_t line) {
     if (config.get_threshold() & 0x8000u) {
         fail(line, kNoCircularBuffer, "use a threshold of at least 0", "pack_relu_config with a negative threshold");
     }
+    state().relu_line = line;
     state().relu_mode = static_cast<std::uint8_t>(config.get_mode());
     state().relu_threshold = static_cast<std::uint16_t>(config.get_threshold());
 }

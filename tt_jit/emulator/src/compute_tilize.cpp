@@ -113,6 +113,7 @@ void untilize_init(std::uint32_t columns, std::uint32_t full_columns, std::uint3
              "pack_untilize of blocks of %u in %u tiles: DST holds %u", columns, full_columns, state().config.dst_tiles());
     }
     state().pack_format = circular_buffer(out_cb, line).format;
+    state().untilize_line = line;
     state().untilize_columns = columns;
     state().untilize_full_columns = full_columns;
 }

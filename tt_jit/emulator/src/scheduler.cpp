@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "run.h"
+#include "tt_emulator/compute.h"
 
 namespace tt_emulator {
 
@@ -87,7 +88,8 @@ void check_outstanding(const DataMover& mover) {
 void fiber_main() {
     core->fiber->kernel->entry();
     CoreRun& run = current_run();
-    if (run.role != Role::Compute) check_outstanding(*run.mover);
+    if (run.role == Role::Compute) check_compute_end();
+    else check_outstanding(*run.mover);
     run.fiber->state = FiberState::Done;
     switch_context(run.fiber->context, run.scheduler);
 }

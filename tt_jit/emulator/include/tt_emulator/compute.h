@@ -14,6 +14,9 @@ void dst_commit(std::uint32_t line);
 void dst_wait(std::uint32_t line);
 void dst_release(std::uint32_t line);
 
+// The compute kernel has returned: nothing may be left on for the next program.
+void check_compute_end();
+
 void hw_startup(std::uint32_t source_a_cb, std::uint32_t source_b_cb, std::uint32_t pack_cb, std::uint32_t line);
 void reconfig_source_a(std::uint32_t cb, std::uint32_t line);
 void reconfig_source_b(std::uint32_t cb, std::uint32_t line);

@@ -67,6 +67,7 @@ struct ComputeState {
     std::uint32_t committed = 0;  // sections handed to the packer and not yet released
     bool acquired = false;        // math may use its section
     bool waited = false;          // the packer may use its section
+    std::uint32_t acquire_line = 0;
 
     bool started = false;
     SourceFormat source_a, source_b;
@@ -87,6 +88,7 @@ struct ComputeState {
     std::uint32_t l1_accumulate_line = 0;                           // 0: off
     std::uint32_t l1_accumulate_cb = 0;  // the buffer of the first pack since it was switched on
     std::uint8_t relu_mode = 0;
+    std::uint32_t relu_line = 0, untilize_line = 0;
     std::uint16_t relu_threshold = 0;
 
     void reset(const ComputeConfig& program_config);
