@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tt_jit.lower import PIPELINE
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
@@ -43,3 +45,9 @@ def test_make_commands_exist(page: Path) -> None:
     commands = set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", page.read_text(), re.MULTILINE))
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert commands <= targets
+
+
+def test_architecture_names_the_passes_in_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert rows == [step.name for step in PIPELINE]
