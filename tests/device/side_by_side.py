@@ -73,6 +73,7 @@ _device: list[SideBySideDevice] = []
 
 def pytest_sessionstart() -> None:
     _device.append(SideBySideDevice())
+    _write(event="chip", architecture=_device[0].target.arch)
     select._emulator = select._chip = lambda which: _device[0]  # type: ignore[assignment]
 
 

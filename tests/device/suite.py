@@ -38,6 +38,8 @@ def read_records(path: Path) -> dict[str, TestRecord]:
     records: dict[str, TestRecord] = {}
     for line in path.read_text().splitlines() if path.exists() else []:
         entry: dict[str, Any] = json.loads(line)
+        if not entry["test"]:
+            continue
         record = records.setdefault(entry["test"], TestRecord())
         if entry["event"] == "launch":
             record.launches += 1
@@ -79,7 +81,9 @@ def run(arguments: list[str]) -> Path | str:
         with differences.open("a") as file:
             test = next(name for name, record in records.items() if record is died)
             file.write(json.dumps({"test": test, "event": "end", "outcome": "ended", "reason": died.reason}) + "\n")
-    return differences
+    architecture = next((line for line in differences.read_text().splitlines() if '"chip"' in line), None)
+    named = json.loads(architecture)["architecture"] if architecture else "unknown"
+    return differences.rename(RESULTS / f"{named}.jsonl")
 
 
 def verdict(records: dict[str, TestRecord]) -> tuple[str, bool]:
@@ -94,6 +98,9 @@ def verdict(records: dict[str, TestRecord]) -> tuple[str, bool]:
                 lines.append(f"ended   {name}: {record.reason[-300:]}")
         elif chips.STAND_IN_LIMIT.search(record.reason):
             counts["beyond the stand-in compiler"] += 1
+        elif record.outcome == "failed" and not record.launches and "DeviceError" not in record.reason:
+            # It did not get as far as a chip; `make test` says what is wrong.
+            counts["fails without a chip, too"] += 1
         elif record.outcome == "failed":
             counts["FAILED"] += 1
             lines.append(f"failed  {name}: {record.reason.strip().splitlines()[-1] if record.reason.strip() else ''}")
