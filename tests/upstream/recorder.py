@@ -142,7 +142,8 @@ class RecordedKernel:
         """What every parameter holds after a call: outputs that were returned, arguments that may be changed in
         place."""
         outputs = self.out_idx or []
-        made = {outputs[0]: returned} if len(outputs) == 1 else dict(zip(outputs, returned or (), strict=True))
+        values = [] if not outputs else [returned] if len(outputs) == 1 else list(returned)
+        made = dict(zip(outputs, values, strict=True))
         arguments = iter(given)
         return [made[index] if index in made else next(arguments) for index in range(len(self.params))]
 
