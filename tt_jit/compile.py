@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import tvm
+from tilelang import tvm
 from tvm import tirx as tir
 
 from .artifact import PLAN_FILE, Artifact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import tvm
+from tilelang import tvm
 from tvm import tirx as tir
 
 from ..errors import InternalError
