@@ -170,6 +170,7 @@ def main() -> None:
         ("disk hit", max(wall for wall, _ in hits.values()), TARGET_DISK_HIT),
     ):
         print(f"{what}: {value:.1f} ms; goal {goal:.0f} ms: {'reached' if value <= goal else 'missed'}")
+    print(f"load of the machine meanwhile: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     report.write_json("bench_compile", {"unit": "milliseconds", "stages": stages, "disk_hit": hits})
 
 

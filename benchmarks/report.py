@@ -34,7 +34,12 @@ def write_json(name: str, results: Mapping[str, Any]) -> Path:
     """Write `results` with the machine and the date to benchmarks/results/<name>.json."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    machine = {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+    machine = {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load": [round(load, 2) for load in os.getloadavg()],
+        "python": platform.python_version(),
+    }
     document = {"date": time.strftime("%Y-%m-%d %H:%M:%S"), "machine": machine, **results}
     path.write_text(json.dumps(document, indent=2) + "\n")
     print(f"\nwritten: {path}")
