@@ -1,81 +1,85 @@
-"""split_kernels: every T.Kernel becomes a function, every workspace a tensor behind the parameters."""
+"""split_kernels: one function per T.Kernel, workspaces behind the parameters."""
 
 import tilelang.language as T
 
-from tt_jit.errors import UnsupportedError
 from tt_jit.lower.split_kernels import workspaces_of
 
-from .programs import allocations, assert_body, line_of, position_of, refusal, run
+from .programs import after, allocations, assert_program, line_of, position_of, refusal, run
 
 PASS = "split_kernels"
 
 
 @T.prim_func
-def two_kernels(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
-    W = T.alloc_global((64, 64), "float32")
+def two(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
     with T.Kernel(2) as bx:
-        S = T.alloc_shared((32, 64), "float32")
-        T.copy(A[bx * 32, 0], S)
-        T.copy(S, W[bx * 32, 0])
+        first = T.alloc_shared((32, 64), "float32")
+        T.copy(A[bx * 32, 0], first)
+        T.copy(first, C[bx * 32, 0])
     with T.Kernel(4) as bx:
-        R = T.alloc_shared((16, 64), "float32")
-        T.copy(W[bx * 16, 0], R)
-        T.copy(R, C[bx * 16, 0])
+        second = T.alloc_shared((16, 64), "float32")
+        T.copy(C[bx * 16, 0], second)
+        T.copy(second, A[bx * 16, 0])
 
 
-def test_one_function_per_kernel() -> None:
+def test_every_kernel_becomes_a_function_with_its_own_buffers() -> None:
     @T.prim_func
-    def first(A: T.Tensor((64, 64), "float32"), W: T.Buffer((64, 64), "float32")):
+    def one(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
         with T.Kernel(2) as bx:
-            S = T.alloc_shared((32, 64), "float32")
-            T.copy(A[bx * 32, 0], S)
-            T.copy(S, W[bx * 32, 0])
+            first = T.alloc_shared((32, 64), "float32")
+            T.copy(A[bx * 32, 0], first)
+            T.copy(first, C[bx * 32, 0])
 
+    functions = {f.attrs["global_symbol"]: f for f in run(two, 0, position_of(PASS) + 1).functions.values()}
+    assert set(functions) == {"two_1", "two_2"}
+    assert [int(functions[f"two_{n}"].attrs["tt_program"]) for n in (1, 2)] == [1, 2]
+    assert_program(functions["two_1"], one)
+    assert set(allocations(functions["two_2"])) == {"second"}
+    assert [str(p.name) for p in functions["two_2"].params] == [str(p.name) for p in two.params]
+
+
+def test_one_kernel_keeps_its_name() -> None:
     @T.prim_func
-    def second(W: T.Buffer((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
-        with T.Kernel(4) as bx:
-            R = T.alloc_shared((16, 64), "float32")
-            T.copy(W[bx * 16, 0], R)
-            T.copy(R, C[bx * 16, 0])
-
-    module = run(two_kernels, 0, position_of(PASS) + 1)
-    one, two = (module[name] for name in ("two_kernels_1", "two_kernels_2"))
-    assert_body(one, first)
-    assert_body(two, second)
-    assert (list(allocations(one)), list(allocations(two))) == (["S"], ["R"])
-    for number, func in ((1, one), (2, two)):
-        assert [func.buffer_map[param].name for param in func.params] == ["A", "C", "W"]
-        assert workspaces_of(func) == {"W"}
-        assert int(func.attrs["tt_program"]) == number
-
-
-def test_a_function_with_one_kernel_keeps_its_name() -> None:
-    @T.prim_func
-    def copy(A: T.Tensor((64, 64), "float32")):
+    def kernel(A: T.Tensor((64, 64), "float32")):
         with T.Kernel(2) as bx:
-            S = T.alloc_shared((32, 64), "float32")
-            T.copy(A[bx * 32, 0], S)
+            tile = T.alloc_shared((32, 64), "float32")
+            T.copy(A[bx * 32, 0], tile)
+            T.copy(tile, A[bx * 32, 0])
 
-    module = run(copy, 0, position_of(PASS) + 1)
-    assert [name.name_hint for name in module.functions] == ["main"]
-    assert int(module["main"].attrs["tt_program"]) == 1 and not workspaces_of(module["main"])
+    result = after(kernel, PASS)
+    assert str(result.attrs["global_symbol"]) == "kernel" and int(result.attrs["tt_program"]) == 1
+    assert_program(result, kernel)
 
 
-def test_refuses_a_statement_between_kernels() -> None:
+def test_a_workspace_becomes_the_last_parameter() -> None:
     @T.prim_func
     def kernel(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
+        W = T.alloc_global((64, 64), "bfloat16")
         with T.Kernel(2) as bx:
-            S = T.alloc_shared((32, 64), "float32")
-            T.copy(A[bx * 32, 0], S)
-        T.copy(A, C)
-        with T.Kernel(2) as bx:
-            R = T.alloc_shared((32, 64), "float32")
-            T.copy(A[bx * 32, 0], R)
+            tile = T.alloc_shared((32, 64), "bfloat16")
+            T.copy(A[bx * 32, 0], tile)
+            T.copy(tile, W[bx * 32, 0])
+            T.copy(W[bx * 32, 0], C[bx * 32, 0])
+
+    result = after(kernel, PASS)
+    assert [result.buffer_map[p].name for p in result.params] == ["A", "C", "W"]
+    assert workspaces_of(result) == {"W"}
+    assert set(allocations(result)) == {"tile"}
+
+
+def test_refuses_statements_between_kernels() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1):
+            tile = T.alloc_shared((64, 64), "float32")
+            T.copy(A, tile)
+        for k in T.serial(2):
+            with T.Kernel(1):
+                other = T.alloc_shared((64, 64), "float32")
+                T.copy(A, other)
+        with T.Kernel(1):
+            third = T.alloc_shared((64, 64), "float32")
+            T.copy(A, third)
 
     error = refusal(kernel, PASS)
-    assert isinstance(error, UnsupportedError)
-    assert (error.message, error.hint) == (
-        "a statement between two T.Kernel blocks",
-        "move it into one of the kernels",
-    )
-    assert line_of(error) == "T.copy(A, C)"
+    assert error.message == "a statement between two T.Kernel blocks"
+    assert line_of(error) == "for k in T.serial(2):"
