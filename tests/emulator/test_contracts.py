@@ -332,6 +332,18 @@ def test_circular_buffers_that_do_not_fit(tmp_path: Path) -> None:
     assert caught.value.hint is not None and "smaller blocks" in caught.value.hint
 
 
+@pytest.mark.parametrize("read", ["noc_async_read_page(page, a, ", "noc_async_read<8192>(a.get_noc_addr(page), "])
+def test_an_output_is_not_read_before_it_is_written(read: str, tmp_path: Path) -> None:
+    reader = COPY_FILES["reader.cpp"]
+    if "read<" in read:
+        reader = reader.replace("get_write_ptr(cb_stream));", "get_write_ptr(cb_stream), 2048);")
+    reader = reader.replace("noc_async_read_page(page, a, ", read)
+    made = copy_plan(tensor("A", 0, (64, 64), access="write"), tensor("B", 1, (64, 64), access="write"), 2048, pages=4)
+    loaded = load(made, {**COPY_FILES, "reader.cpp": reader}, tmp_path)
+    with pytest.raises(EmulatorError, match="reads page 0 of A, which nobody has written"):
+        loaded.launch(tensors(), [])
+
+
 def test_a_tensor_that_does_not_fit_the_chip(tmp_path: Path) -> None:
     rows = 13 * 2**30 // 2 // 1024  # 13 GiB, where the chip has 12; address space only, as nothing is touched
     made = copy_plan(

@@ -249,13 +249,25 @@ void check_writable(const Buffer& buffer, std::uint32_t line) {
     }
 }
 
-void mark_dram_written(Buffer& buffer, std::uint32_t bank, std::uint64_t offset, std::uint32_t size) {
-    const std::uint32_t banks = buffer.device->config.dram_banks;
+// Calls `visit(page)` for the pages of `buffer` that [offset, offset + size) of a bank touches.
+template <typename Visit>
+void for_each_page(const Buffer& buffer, std::uint32_t bank, std::uint64_t offset, std::uint32_t size, Visit visit) {
     const std::uint64_t start = offset - buffer.address;
     for (std::uint64_t row = start / buffer.page_size; row * buffer.page_size < start + size; ++row) {
-        const std::uint64_t page = row * banks + bank;
-        if (page < buffer.pages) buffer.page_written[page] = 1;
+        const std::uint64_t page = row * buffer.device->config.dram_banks + bank;
+        if (page < buffer.pages) visit(static_cast<std::uint32_t>(page));
     }
+}
+
+void check_page_holds_data(const Buffer& buffer, std::uint32_t page, std::uint32_t line) {
+    if (buffer.filled || buffer.page_written[page]) return;
+    fail(line, kNoCircularBuffer,
+         "write the page first, or give the tensor access read or read_write in the plan if the caller's values count",
+         "reads page %u of %s, which nobody has written", page, buffer.name.c_str());
+}
+
+std::uint32_t bank_of(std::uint64_t address) {
+    return core->device->nodes[static_cast<std::uint32_t>(address >> NOC_ADDR_LOCAL_BITS) & kNodeMask] & kNodeIndexMask;
 }
 
 // Checks of a write's target; the transfer itself is left to the caller.
@@ -264,9 +276,9 @@ Place open_target(std::uint64_t target, std::uint32_t l1, std::uint32_t size, st
     check_alignment(target, l1, core->device->config.l1_alignment, "write", line);
     if (place.buffer) {
         check_writable(*place.buffer, line);
-        const std::uint32_t node = static_cast<std::uint32_t>(target >> NOC_ADDR_LOCAL_BITS) & kNodeMask;
-        mark_dram_written(
-            *place.buffer, core->device->nodes[node] & kNodeIndexMask, target & kLocalMask, size);
+        for_each_page(*place.buffer, bank_of(target), target & kLocalMask, size, [&](std::uint32_t page) {
+            place.buffer->page_written[page] = 1;
+        });
     } else {
         const std::uint32_t local = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(place.memory));
         check_l1_target(*place.worker, local, size, place.worker != &current_run(), line);
@@ -339,6 +351,11 @@ void noc_read(std::uint64_t source, std::uint32_t l1, std::uint32_t size, bool o
     check_packet(size, one_packet, line);
     const Place place = locate(source, size, line);
     check_alignment(source, l1, place.alignment, "read", line);
+    if (place.buffer && !place.buffer->filled) {
+        for_each_page(*place.buffer, bank_of(source), source & kLocalMask, size, [&](std::uint32_t page) {
+            check_page_holds_data(*place.buffer, page, line);
+        });
+    }
     queue_read(place.memory, l1, size, line);
 }
 
@@ -351,6 +368,7 @@ void noc_read_page(
     check_alignment(
         buffer->address + static_cast<std::uint64_t>(page / core->device->config.dram_banks) * size + offset, l1,
         core->device->config.dram_read_alignment, "read", line);
+    check_page_holds_data(*buffer, page, line);
     queue_read(buffer->page(page) + offset, l1, size, line);
 }
 

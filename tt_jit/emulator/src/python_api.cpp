@@ -145,6 +145,8 @@ TT_EMULATOR_API std::uint32_t tt_emulator_launch_tensor(
     launch->device->buffers.clear();
     if (!tensor.buffer) return 0;
     tensor.buffer->writable = position < 0 || tensor.access == Access::Write || tensor.access == Access::ReadWrite;
+    tensor.buffer->filled =
+        position >= 0 && (tensor.access == Access::Read || tensor.access == Access::ReadWrite);
     const std::uint32_t address = tensor.buffer->address;
     launch->tensors.push_back(std::move(tensor));
     return address;

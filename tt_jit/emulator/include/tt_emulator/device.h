@@ -36,6 +36,7 @@ struct Buffer {
     std::uint32_t pages = 0;
     std::uint32_t bank_bytes = 0;
     bool writable = true;
+    bool filled = true;  // by the host before the launch; else a page holds data once a kernel has written to it
     std::vector<std::uint8_t> page_written;  // 1: a kernel has written to the page since clear_written
 
     std::uint8_t* page(std::uint32_t index) const;
