@@ -104,7 +104,9 @@ def test_folder_of_binaries_is_reused(outcomes: dict[str, chips.Outcome], tmp_pa
     files = {**kernel.files, "tt.plan.json": kernel.plan.to_json()}
     job = chips.Job(name="again", files=files, tensors=kernel.tensors())
     assert chips.run(runner, chip, [job], tmp_path)["again"].error is None
-    assert _binaries(folder) == before
+    # Compiling again would replace a binary; other processes may add theirs.
+    after = _binaries(folder)
+    assert {path: after.get(path) for path in before} == before
 
 
 def _binaries(folder: Path) -> dict[Path, int]:
