@@ -58,6 +58,7 @@ def dynamic(A):
 CHILD = """
 import json, sys
 import torch, tt_jit as tt
+assert "tilelang" not in sys.modules, "importing tt_jit is cheap"
 from tt_jit import build
 from tt_jit.cache import key
 from tests.frontend import kernels
@@ -66,7 +67,8 @@ a, b = torch.randn(64, 32), torch.randn(64, 32)
 added = tt.jit(kernels.eager_add, device="emulator")(a, b)
 copied = tt.jit(kernels.lazy_copy, out_idx=-1, device="emulator")(64, 32)(a)
 assert torch.equal(added, a + b) and torch.equal(copied, a)
-print(json.dumps(vars(build.statistics)))
+compiler = "tt_jit.trace" in sys.modules or "tt_jit.lower" in sys.modules
+print(json.dumps({**vars(build.statistics), "compiler": compiler}))
 """
 
 
@@ -198,8 +200,18 @@ def test_new_processes_with_the_emulator(tmp_path: Path, user_cache: Path) -> No
     (user_cache / "emulator").mkdir(parents=True, exist_ok=True)
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache/emulator").symlink_to(user_cache / "emulator")
-    assert run_afresh(tmp_path / "cache", hash_seed=1) == {"traces": 2, "compilations": 2, "disk_hits": 0}
-    assert run_afresh(tmp_path / "cache", hash_seed=2) == {"traces": 0, "compilations": 0, "disk_hits": 2}
+    assert run_afresh(tmp_path / "cache", hash_seed=1) == {
+        "traces": 2,
+        "compilations": 2,
+        "disk_hits": 0,
+        "compiler": True,
+    }
+    assert run_afresh(tmp_path / "cache", hash_seed=2) == {
+        "traces": 0,
+        "compilations": 0,
+        "disk_hits": 2,
+        "compiler": False,
+    }
 
 
 def test_the_emulators_library_survives_a_cache_that_is_off(tmp_path: Path) -> None:
