@@ -1,4 +1,4 @@
-"""Row-major tensors: when infer_default_tt_shard chooses them, what tensorize_tt makes of their copies, run-time bounds."""
+"""Row-major tensors: when they are chosen, what becomes of their copies, and copies cut short at run time."""
 
 from typing import Any
 
@@ -95,7 +95,8 @@ def test_sticks_of_a_block() -> None:
     result = after(kernel, TENSORIZE)
     names = outline(result)
     assert [n for n in names if not n.startswith("cb_")] == [
-        "get_write_ptr", "scratch_base", "read_stick", "noc_async_read_barrier", "scatter_cols", "noc_async_read_barrier",
+        "get_write_ptr", "scratch_base", "read_stick", "noc_async_read_barrier", "scatter_cols",
+        "noc_async_read_barrier",
         "get_read_ptr", "scratch_base", "gather_cols", "write_stick", "noc_async_writes_flushed",
         "noc_async_writes_flushed",
     ]  # fmt: skip

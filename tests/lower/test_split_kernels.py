@@ -72,7 +72,7 @@ def test_refuses_statements_between_kernels() -> None:
         with T.Kernel(1):
             tile = T.alloc_shared((64, 64), "float32")
             T.copy(A, tile)
-        for k in T.serial(2):
+        for _k in T.serial(2):
             with T.Kernel(1):
                 other = T.alloc_shared((64, 64), "float32")
                 T.copy(A, other)
@@ -82,4 +82,4 @@ def test_refuses_statements_between_kernels() -> None:
 
     error = refusal(kernel, PASS)
     assert error.message == "a statement between two T.Kernel blocks"
-    assert line_of(error) == "for k in T.serial(2):"
+    assert line_of(error) == "for _k in T.serial(2):"

@@ -23,14 +23,8 @@ from ..lower.ops import device_name, is_device_call
 from ..lower.tensor_layout import layout_attribute
 from .cpp_expressions import ExpressionPrinter, has_negative
 from .helpers import HELPERS, helper_text
+from .identifiers import identifier
 
-_RESERVED = frozenset(
-    (
-        "auto bool break case char class const continue default delete do double else enum false float for "
-        "goto if inline int long namespace new operator private public register return short signed sizeof "
-        "static struct switch template this true typedef union unsigned using void volatile while"
-    ).split()
-)
 _INDENT = "    "
 
 
@@ -79,9 +73,9 @@ class _KernelPrinter:
         common_variables = tuple(str(name) for name in self.func.attrs["tt_common_arguments"])
         tensors = tuple(str(name) for name in self.func.attrs["tt_tensors"])
         common = (*(f"{name}_address" for name in tensors), *common_variables)
-        self.taken.update((*core, *common, *tensors))
+        self.taken.update(map(identifier, (*core, *common, *tensors)))
         for variable in self.free_variables((*core, *common_variables)):
-            self.names[variable] = variable.name
+            self.names[variable] = identifier(variable.name)
         self.statement(self.func.body)
         prologue = [*self.arguments(core, common, common_variables), *self.ring_constants(), *self.accessors(tensors)]
         body = "\n".join([*prologue, *self.lines])
@@ -105,7 +99,7 @@ class _KernelPrinter:
         for position, name in enumerate(common):
             is_bits = name not in variables or dtypes.get(name, "int32").startswith(("float", "bfloat"))
             kind = "uint32_t" if is_bits else self.integer
-            lines.append(f"const {kind} {name} = get_common_arg_val<uint32_t>({position});")
+            lines.append(f"const {kind} {identifier(name)} = get_common_arg_val<uint32_t>({position});")
         if lines:
             self.headers.add("api/compute/common.h" if self.role == COMPUTE else "api/dataflow/dataflow_api.h")
         return [_INDENT + line for line in lines]
@@ -123,7 +117,8 @@ class _KernelPrinter:
             lines.append(f"constexpr auto {name}_args = TensorAccessorArgs<{offset}>();")
             row_major = str(self.func.attrs[layout_attribute(name)]["kind"]) == "row_major"
             size = "" if row_major else f", {page}"
-            lines.append(f"const auto {name} = TensorAccessor({name}_args, {name}_address{size});")
+            accessor = identifier(name)
+            lines.append(f"const auto {accessor} = TensorAccessor({name}_args, {name}_address{size});")
             offset = f"{name}_args.next_compile_time_args_offset()"
         if lines:
             self.headers.add("api/tensor/tensor_accessor.h")
@@ -145,7 +140,7 @@ class _KernelPrinter:
         if variable in self.names:
             return self.names[variable]
         if variable in self.tensors:
-            return self.tensors[variable].name
+            return identifier(self.tensors[variable].name)
         if variable.name in self.rings:
             self.used_rings.add(variable.name)
             return self.ring_name(variable.name)
@@ -165,7 +160,7 @@ class _KernelPrinter:
         self.taken = taken
 
     def declare(self, variable: tir.Var) -> str:
-        base = variable.name if variable.name not in _RESERVED else f"{variable.name}_"
+        base = identifier(variable.name)
         name, number = base, 1
         while name in self.taken:
             name, number = f"{base}_{number}", number + 1
@@ -215,7 +210,8 @@ class _KernelPrinter:
         if place == self.comment or (self.user_file is not None and place[0] != self.user_file):
             return
         self.comment = place
-        text = linecache.getline(*place).strip()
+        # A backslash at the end would draw the next line into the comment.
+        text = linecache.getline(*place).strip().rstrip("\\").rstrip()
         if text and not text.startswith("with "):
             if self.lines and not self.lines[-1].endswith("{"):
                 self.line("")
