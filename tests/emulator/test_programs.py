@@ -54,11 +54,11 @@ def test_copy_on_one_core_per_tile(tmp_path: Path) -> None:
 
 def test_more_tiles_than_cores_and_threads_make_no_difference(tmp_path: Path) -> None:
     made = copy_plan(
-        tensor("A", 0, (320, 320), access="read"), tensor("B", 1, (320, 320), access="write"), 2048, pages=100
+        tensor("A", 0, (1000, 1300), access="read"), tensor("B", 1, (1000, 1300), access="write"), 2048, pages=32 * 41
     )
     loaded = load(made, COPY_FILES, tmp_path)
-    a = matrix(320, 320)
-    for threads in (1, 2):
+    a = matrix(1000, 1300)
+    for threads in (1, 2, 5):
         b = torch.zeros_like(a)
         with config.scope(emulator_threads=threads):
             loaded.launch([a, b], [])

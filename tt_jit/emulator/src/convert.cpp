@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <thread>
 
 #include "convert_elements.h"
 
@@ -127,18 +129,33 @@ template <typename Rule>
     }
 }
 
+// Visits the tiles of rows [first, last) of tiles, counted through all outer indices.
 template <typename VisitTile>
-void for_each_tile(const Conversion& conversion, VisitTile visit_tile) {
-    std::uint32_t page = 0;
-    for (const std::int64_t base : conversion.outer) {
-        for (const TileSpan& row : conversion.rows) {
-            for (const TileSpan& column : conversion.columns) {
-                visit_tile(
-                    page++, base + row.offset + column.offset,
-                    TileView{conversion.row_stride, conversion.column_stride, row.valid, column.valid});
-            }
+void for_each_tile(const Conversion& conversion, std::size_t first, std::size_t last, VisitTile visit_tile) {
+    for (std::size_t band = first; band < last; ++band) {
+        const std::int64_t base = conversion.outer[band / conversion.rows.size()];
+        const TileSpan& row = conversion.rows[band % conversion.rows.size()];
+        std::uint32_t page = static_cast<std::uint32_t>(band * conversion.columns.size());
+        for (const TileSpan& column : conversion.columns) {
+            visit_tile(
+                page++, base + row.offset + column.offset,
+                TileView{conversion.row_stride, conversion.column_stride, row.valid, column.valid});
         }
     }
+}
+
+// Calls `work(first, last)` for shares of the rows of tiles, on threads when there is enough to do.
+void share_tile_rows(
+    const Conversion& conversion, std::uint32_t threads, const std::function<void(std::size_t, std::size_t)>& work) {
+    constexpr std::size_t kPagesPerThread = 256;
+    const std::size_t bands = conversion.outer.size() * conversion.rows.size();
+    const std::size_t shares = std::clamp<std::size_t>(conversion.pages / kPagesPerThread, 1, threads);
+    std::vector<std::thread> others;
+    for (std::size_t share = 1; share < shares; ++share) {
+        others.emplace_back(work, bands * share / shares, bands * (share + 1) / shares);
+    }
+    work(0, bands / shares);
+    for (std::thread& thread : others) thread.join();
 }
 
 // A run of 1024 elements is a tile of 32 rows; the last run may end inside a row, whose elements are `rest`.
@@ -322,7 +339,7 @@ Conversion make_conversion(
     return conversion;
 }
 
-void upload(const Conversion& conversion, const void* host, Buffer& buffer) {
+void upload(const Conversion& conversion, const void* host, Buffer& buffer, std::uint32_t threads) {
     with_rule(conversion.type, conversion.format, [&](auto rule) {
         using Rule = decltype(rule);
         const auto* values = static_cast<const typename Rule::Host*>(host);
@@ -331,13 +348,16 @@ void upload(const Conversion& conversion, const void* host, Buffer& buffer) {
             case LayoutKind::RowMajor: return upload_rows<Rule>(conversion, values, buffer);
             case LayoutKind::Tile: break;
         }
-        for_each_tile(conversion, [&](std::uint32_t page, std::int64_t offset, const TileView& view) {
-            fill_tile<Rule>(values + offset, view, reinterpret_cast<typename Rule::Page*>(buffer.page(page)));
+        share_tile_rows(conversion, threads, [&](std::size_t first, std::size_t last) {
+            for_each_tile(conversion, first, last, [&](std::uint32_t page, std::int64_t offset, const TileView& view) {
+                fill_tile<Rule>(values + offset, view, reinterpret_cast<typename Rule::Page*>(buffer.page(page)));
+            });
         });
     });
 }
 
-void download(const Conversion& conversion, const Buffer& buffer, void* host, bool whole) {
+void download(
+    const Conversion& conversion, const Buffer& buffer, void* host, bool whole, std::uint32_t threads) {
     with_rule(conversion.type, conversion.format, [&](auto rule) {
         using Rule = decltype(rule);
         auto* values = static_cast<typename Rule::Host*>(host);
@@ -346,9 +366,12 @@ void download(const Conversion& conversion, const Buffer& buffer, void* host, bo
             case LayoutKind::RowMajor: return download_rows<Rule>(conversion, buffer, values, whole);
             case LayoutKind::Tile: break;
         }
-        for_each_tile(conversion, [&](std::uint32_t page, std::int64_t offset, const TileView& view) {
-            if (!whole && !buffer.page_written[page]) return;
-            drain_tile<Rule>(reinterpret_cast<const typename Rule::Page*>(buffer.page(page)), view, values + offset);
+        share_tile_rows(conversion, threads, [&](std::size_t first, std::size_t last) {
+            for_each_tile(conversion, first, last, [&](std::uint32_t page, std::int64_t offset, const TileView& view) {
+                if (!whole && !buffer.page_written[page]) return;
+                const auto* source = reinterpret_cast<const typename Rule::Page*>(buffer.page(page));
+                drain_tile<Rule>(source, view, values + offset);
+            });
         });
     });
 }

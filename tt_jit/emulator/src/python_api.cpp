@@ -221,7 +221,7 @@ TT_EMULATOR_API bool tt_emulator_launch_run(
     for (LaunchTensor& tensor : launch->tensors) {
         tensor.buffer->clear_written();
         if (tensor.access == Access::Read || tensor.access == Access::ReadWrite) {
-            if (tensor.position >= 0) upload(tensor.conversion, tensors[tensor.position], *tensor.buffer);
+            if (tensor.position >= 0) upload(tensor.conversion, tensors[tensor.position], *tensor.buffer, threads);
         }
     }
     launch->nanoseconds[0] = elapsed(start);
@@ -232,7 +232,7 @@ TT_EMULATOR_API bool tt_emulator_launch_run(
     for (LaunchTensor& tensor : launch->tensors) {
         if (!passed || tensor.position < 0) continue;
         if (tensor.access == Access::Write || tensor.access == Access::ReadWrite) {
-            download(tensor.conversion, *tensor.buffer, tensors[tensor.position], false);
+            download(tensor.conversion, *tensor.buffer, tensors[tensor.position], false, threads);
         }
     }
     launch->nanoseconds[2] = elapsed(download_start);

@@ -63,9 +63,10 @@ Conversion make_conversion(
     HostType type, DataFormat format, const Layout& layout, const std::vector<std::int64_t>& shape,
     const std::vector<std::int64_t>& strides);
 
-void upload(const Conversion& conversion, const void* host, Buffer& buffer);
+void upload(const Conversion& conversion, const void* host, Buffer& buffer, std::uint32_t threads = 1);
 
 // Writes back the pages that kernels have written (all pages when `whole`).
-void download(const Conversion& conversion, const Buffer& buffer, void* host, bool whole);
+void download(
+    const Conversion& conversion, const Buffer& buffer, void* host, bool whole, std::uint32_t threads = 1);
 
 }  // namespace tt_emulator
