@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ def record(files: Mapping[str, str]) -> None:
     kept = {name: text for name, text in files.items() if name == "tt.plan.json" or name.endswith(".cpp")}
     kept.pop("main.cpp", None)
     text = json.dumps(kept, sort_keys=True)
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0].rpartition("/")[2]
     RECORDED.mkdir(parents=True, exist_ok=True)
     path = RECORDED / f"{hashlib.blake2b(text.encode(), digest_size=10).hexdigest()}.json"
     if not path.exists():
-        path.write_text(text)
+        path.write_text(json.dumps({"test": test, "files": kept}))
 
 
-def recorded() -> list[dict[str, str]]:
-    return [json.loads(path.read_text()) for path in sorted(RECORDED.glob("*.json"))]
+def recorded() -> list[tuple[str, dict[str, str]]]:
+    """The test that compiled it, and its files, for every different artifact."""
+    entries = [json.loads(path.read_text()) for path in sorted(RECORDED.glob("*.json"))]
+    return [(entry["test"], entry["files"]) for entry in entries]
 
 
 def install() -> None:

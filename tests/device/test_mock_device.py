@@ -36,7 +36,7 @@ def _jobs(architecture: str) -> list[chips.Job]:
         plan = dataclasses.replace(kernel.plan, target=architecture)
         files = {**kernel.files, "tt.plan.json": plan.to_json()}
         jobs[kernel.name] = chips.Job(name=kernel.name, files=files, shapes=chips.shapes_for(plan))
-    for files in recorded():
+    for test, files in recorded():
         plan = Plan.from_json(files["tt.plan.json"])
         if plan.target != architecture:
             # Kernel texts name the chip in a comment only; the other chip has to take them too.
@@ -44,7 +44,7 @@ def _jobs(architecture: str) -> list[chips.Job]:
             document["target"], document["grid"] = architecture, [8, 8]
             files = {**files, "tt.plan.json": json.dumps(document)}
             plan = Plan.from_json(files["tt.plan.json"])
-        name = f"{plan.name}-{len(jobs)}"
+        name = f"{test} {plan.name} {len(jobs)}"
         jobs[name] = chips.Job(name=name, files=files, shapes=chips.shapes_for(plan))
     return list(jobs.values())
 
