@@ -115,6 +115,27 @@ def test_wrong_arguments_are_explained(copies: Path, tmp_path: Path, arguments: 
     assert message in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "replacement", "message"),
+    [
+        ("noc_async_read_barrier();", "", "cb_push_back"),
+        ("cb_push_back(cb_A_shared, 1);", "cb_push_back(cb_A_shared, 1)", "the reader kernel"),
+    ],
+    ids=["missing barrier", "syntax error"],
+)
+def test_a_wrong_kernel_stops_the_host_program(copies: Path, line: str, replacement: str, message: str) -> None:
+    kernel = copies.parent / "reader.cpp"
+    text = kernel.read_text()
+    assert line in text
+    kernel.write_text(text.replace(line, replacement))
+    try:
+        result = subprocess.run([copies, "--m", str(ROWS)], capture_output=True, text=True)
+    finally:
+        kernel.write_text(text)
+    assert result.returncode == 1
+    assert message in result.stderr and f"{kernel}" in result.stderr
+
+
 def test_export_describes_the_chip_of_the_plan(tmp_path: Path) -> None:
     artifact = copy_artifact("copies", CASES[:1])
     artifact.plan = replace(artifact.plan, target="blackhole", grid=(11, 10))

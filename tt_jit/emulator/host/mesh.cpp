@@ -52,7 +52,9 @@ tt_emulator::Kernel emulator_kernel(const KernelState& state, const std::vector<
     kernel.entry = state.entry;
     kernel.file = state.file;
     kernel.common_args = state.common_args;
-    kernel.args_per_core = state.core_args.empty() ? 0 : static_cast<std::uint32_t>(state.core_args.begin()->second.size());
+    if (!state.core_args.empty()) {
+        kernel.args_per_core = static_cast<std::uint32_t>(state.core_args.begin()->second.size());
+    }
     for (const CoreCoord& core : cores) {
         const auto args = state.core_args.find(core);
         const std::size_t count = args == state.core_args.end() ? 0 : args->second.size();
@@ -67,8 +69,9 @@ tt_emulator::Kernel emulator_kernel(const KernelState& state, const std::vector<
 std::string describe(const tt_emulator::Failure& failure) {
     std::string text = failure.message;
     if (failure.role != tt_emulator::Role::None) {
-        text += "\n  --> " + failure.file + ":" + std::to_string(failure.line) + " (" + role_name(failure.role) + " of core " +
-                std::to_string(failure.core_x) + ", " + std::to_string(failure.core_y) + ")";
+        text += "\n  --> " + failure.file + ":" + std::to_string(failure.line);
+        text += std::string(" (") + role_name(failure.role) + " of core " + std::to_string(failure.core_x) + ", " +
+                std::to_string(failure.core_y) + ")";
     }
     if (!failure.circular_buffer.empty()) text += "\nnote: circular buffer " + failure.circular_buffer;
     if (!failure.hint.empty()) text += "\nhint: " + failure.hint;
@@ -151,6 +154,7 @@ std::shared_ptr<MeshBuffer> MeshBuffer::create(
         mesh_device->chip(), "buffer", static_cast<std::uint32_t>(page_size),
         static_cast<std::uint32_t>(replicated->size / page_size));
     if (!memory) throw std::runtime_error("the device's DRAM is full");
+    memory->filled = false;
     return std::make_shared<MeshBuffer>(std::move(memory));
 }
 
@@ -172,16 +176,19 @@ void MeshCommandQueue::enqueue_mesh_workload(MeshWorkload& mesh_workload, bool) 
 
 void MeshCommandQueue::enqueue_write_mesh_buffer(
     const std::shared_ptr<MeshBuffer>& buffer, const void* host_data, bool) {
+    const std::size_t page_size = buffer->page_size();
     const auto* source = static_cast<const std::uint8_t*>(host_data);
     for (std::uint32_t page = 0; page < buffer->num_pages(); ++page) {
-        std::memcpy(buffer->memory().page(page), source + static_cast<std::size_t>(page) * buffer->page_size(), buffer->page_size());
+        std::memcpy(buffer->memory().page(page), source + page * page_size, page_size);
     }
+    buffer->memory().filled = true;
 }
 
 void MeshCommandQueue::enqueue_read_mesh_buffer(void* host_data, const std::shared_ptr<MeshBuffer>& buffer, bool) {
+    const std::size_t page_size = buffer->page_size();
     auto* target = static_cast<std::uint8_t*>(host_data);
     for (std::uint32_t page = 0; page < buffer->num_pages(); ++page) {
-        std::memcpy(target + static_cast<std::size_t>(page) * buffer->page_size(), buffer->memory().page(page), buffer->page_size());
+        std::memcpy(target + page * page_size, buffer->memory().page(page), page_size);
     }
 }
 
