@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Literal
 
 UnsupportedCategory = Literal["gpu_only", "by_design", "not_yet"]
 
+_MAX_DECORATOR_LINES = 50
 _CATEGORY_NOTE: dict[str, str] = {
     "gpu_only": "this construct exists on GPUs only",
     "by_design": "not supported, by design",
@@ -76,6 +79,26 @@ class TTJitError(Exception):
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
+
+
+def location_of(function: FunctionType) -> SourceLocation:
+    """The line of a function's `def`, below its decorators."""
+    code = function.__code__
+    first = code.co_firstlineno
+    for line in range(first, first + _MAX_DECORATOR_LINES):
+        if linecache.getline(code.co_filename, line).lstrip().startswith(("def ", "async def ")):
+            return SourceLocation(file=code.co_filename, line=line)
+    return SourceLocation(file=code.co_filename, line=first)
+
+
+@contextmanager
+def located(location: SourceLocation | None) -> Iterator[None]:
+    """Errors from inside that name no place get this one."""
+    try:
+        yield
+    except TTJitError as error:
+        error.location = error.location or location
+        raise
 
 
 class UnsupportedError(TTJitError):

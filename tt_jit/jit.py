@@ -22,7 +22,7 @@ from .cache.captured import capture
 from .cache.names import source_of
 from .cache.watch import Watch
 from .config import config
-from .errors import ArgumentError, TraceError, TTJitError
+from .errors import ArgumentError, SourceLocation, TraceError, TTJitError, located, location_of
 from .kernel import Kernel, Launcher
 from .runtime.select import device as select_device
 from .runtime.select import named_target
@@ -90,6 +90,11 @@ class JitFunction:
         return self._binder.signature
 
     @property
+    def location(self) -> SourceLocation:
+        """Where the function is defined."""
+        return location_of(self.function)
+
+    @property
     def mode(self) -> str:
         """ "lazy", "eager", or "auto" before the first use."""
         return self._facts.style if self._facts is not None else "auto"
@@ -115,7 +120,8 @@ class JitFunction:
             answer = self._calls.get(key) if key is not None else None
             if answer is not None:
                 return answer((*args, *kwargs.values()) if kwargs else args)
-        return self._first_call(args, kwargs)
+        with located(self.location):
+            return self._first_call(args, kwargs)
 
     def _first_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         names = tuple(kwargs)
@@ -193,9 +199,10 @@ class JitFunction:
 
     def compile(self, *args: Any, **kwargs: Any) -> Kernel:
         """The kernel. In eager style, T.const symbols may be given by name instead of tensors."""
-        kernel = self._kernel(args, kwargs).load()
-        self._write_debug_files(kernel)
-        return kernel
+        with located(self.location):
+            kernel = self._kernel(args, kwargs).load()
+            self._write_debug_files(kernel)
+            return kernel
 
     def _kernel(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Kernel:
         specializer, bound = self._prepare(args, kwargs)
@@ -204,13 +211,15 @@ class JitFunction:
 
     def get_tir(self, *args: Any, **kwargs: Any) -> tirx.PrimFunc:
         """The traced TIR for these arguments."""
-        specializer, bound = self._prepare(args, kwargs)
-        self._remember_facts(specializer.facts(bound))
-        return specializer.prim_func(bound)
+        with located(self.location):
+            specializer, bound = self._prepare(args, kwargs)
+            self._remember_facts(specializer.facts(bound))
+            return specializer.prim_func(bound)
 
     def get_kernel_source(self, *args: Any, **kwargs: Any) -> str:
         """The generated kernels for these arguments; needs no C++ compiler."""
-        return self._kernel(args, kwargs).get_kernel_source()
+        with located(self.location):
+            return self._kernel(args, kwargs).get_kernel_source()
 
     def par_compile(
         self,
@@ -357,9 +366,12 @@ def compile(
             hint="use f.compile(...) of the decorated function" if decorated else None,
         )
     chosen = select_device(device, named_target(target))
-    signature = kernel_signature(func, out_idx)
-    compiled = build.build(func, chosen, bool(verbose))
-    return Kernel(signature=signature, compiled=compiled, prim_func=func).load()
+    original = getattr(func, "orig_func", None)
+    location = location_of(original) if isinstance(original, FunctionType) else None
+    with located(location):
+        signature = kernel_signature(func, out_idx)
+        compiled = build.build(func, chosen, bool(verbose))
+        return Kernel(signature=signature, compiled=compiled, prim_func=func, location=location).load()
 
 
 def par_compile(

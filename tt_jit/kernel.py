@@ -15,7 +15,7 @@ import torch
 from .binding import bind_arguments
 from .build import Compiled
 from .codegen.export import export_project
-from .errors import ArgumentError, UnsupportedError
+from .errors import ArgumentError, SourceLocation, UnsupportedError, located
 from .signature import CheckedCall, KernelSignature, OutputSpec, Parameter, argument_key, check_arguments, check_scalar
 
 if TYPE_CHECKING:
@@ -38,9 +38,16 @@ class Kernel:
     """A kernel compiled for one device. A call takes the inputs and returns the outputs named in `out_idx`."""
 
     def __init__(
-        self, *, signature: KernelSignature, compiled: Compiled, prim_func: tirx.PrimFunc | None = None
+        self,
+        *,
+        signature: KernelSignature,
+        compiled: Compiled,
+        prim_func: tirx.PrimFunc | None = None,
+        location: SourceLocation | None = None,
     ) -> None:
         self.signature = signature
+        # Where the author's function is; errors of calls name it.
+        self.location = location
         self.latency: float | None = None
         self.config: dict[str, Any] | None = None
         self.ref_latency: float | None = None
@@ -62,14 +69,19 @@ class Kernel:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the kernel; returns one output, a list of several, or None where the kernel writes into its arguments."""
-        values = args if not kwargs and len(args) == self._input_count else bind_arguments(self.signature, args, kwargs)
+        if kwargs or len(args) != self._input_count:
+            with located(self.location):
+                values = bind_arguments(self.signature, args, kwargs)
+        else:
+            values = args
         try:
             launcher = self._launchers.get(self._key(values))
         except RuntimeError:
             # A tensor without strides: the check says which.
             launcher = None
         if launcher is None:
-            launcher = self.launcher(values)
+            with located(self.location):
+                launcher = self.launcher(values)
         return launcher(values)
 
     @cached_property

@@ -18,7 +18,7 @@ from . import build
 from .binding import BoundCall, FunctionBinder, register_atom
 from .cache.captured import Captured, capture_values
 from .cache.key import call_key
-from .errors import ArgumentError, InternalError
+from .errors import ArgumentError, InternalError, location_of
 from .kernel import Kernel
 from .signature import KernelSignature, is_chip_tensor, normalize_out_idx
 
@@ -268,7 +268,7 @@ class Specializer:
                 "arguments": {name: repr(value)[:200] for name, value in described.items()},
             },
         )
-        return Kernel(signature=signature, compiled=compiled, prim_func=func)
+        return Kernel(signature=signature, compiled=compiled, prim_func=func, location=location_of(self._function))
 
     def _from_index(self, key: str | None) -> Kernel | None:
         record = build.read_index(key) if key else None
@@ -277,7 +277,8 @@ class Specializer:
         compiled = build.find(record["kernel"], self._device, self._verbose)
         if compiled is None:
             return None
-        return Kernel(signature=KernelSignature.from_json(record["signature"]), compiled=compiled)
+        signature = KernelSignature.from_json(record["signature"])
+        return Kernel(signature=signature, compiled=compiled, location=location_of(self._function))
 
     def _index_key(self, kind: str, arguments: Captured | None, *more: object) -> str | None:
         """The key of an index record, or None where something means nothing outside this process."""

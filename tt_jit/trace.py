@@ -12,7 +12,7 @@ import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +30,7 @@ from tilelang.language.eager.builder import Builder, Macro, TirTemplate
 from tilelang.language.eager.utils import construct_strides
 from tvm import tirx
 
-from .errors import ArgumentError, SourceLocation, TraceError, TTJitError
+from .errors import ArgumentError, SourceLocation, TraceError, TTJitError, location_of
 from .expression import Expression
 from .signature import Parameter
 from .target import Target
@@ -364,12 +364,6 @@ def placeholder_size(value: Any, what: str, dim: int) -> int | None:
             needed="an integer, as the kernel reads it with T.const",
         )
     return int(size)
-
-
-def location_of(function: Callable[..., Any]) -> SourceLocation:
-    """Where a function begins."""
-    code = function.__code__
-    return SourceLocation(file=code.co_filename, line=code.co_firstlineno)
 
 
 _LIBRARIES = tuple(
