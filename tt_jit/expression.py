@@ -75,10 +75,9 @@ class Expression:
         except ZeroDivisionError:
             raise PlanError(f"plan expression '{self.text}': division by zero with {dict(values)}") from None
 
-    def to_cpp(self, prefix: str = "") -> str:
-        """C++ text over int64_t variables or members: every name gets `prefix` in front."""
-        opening = "std::{}<int64_t>({{".format
-        return _render(self.node, "/", lambda name: prefix + name, opening, "})")
+    def to_cpp(self, spell: Callable[[str], str] = str) -> str:
+        """C++ text over int64_t variables or members; `spell` gives the C++ spelling of a name."""
+        return _render(self.node, "/", spell, "std::{}<int64_t>({{".format, "})")
 
     def to_json(self) -> int | str:
         constant = self.constant

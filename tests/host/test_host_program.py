@@ -158,3 +158,16 @@ def test_host_program_names_every_part_of_the_plan() -> None:
     ):
         assert piece in text
     assert "buffers.scratch, scratch_host.to_pages()" not in text, "a workspace is not uploaded"
+
+
+def test_names_that_cpp_reserves_get_an_underscore(tmp_path: Path) -> None:
+    text = PLAN_EXAMPLE.read_text()
+    for name, reserved in (("A", "register"), ("m", "short"), ("alpha", "double")):
+        text = text.replace(f'"{name}"', f'"{reserved}"')
+    text = text.replace('"(m + ', '"(short + ')
+    source = tmp_path / "main.cpp"
+    source.write_text(emit_host_program(Plan.from_json(text)))
+    package = Path(tt_jit.__file__).parent
+    includes = ["-I", package / "emulator" / "include", "-I", package / "codegen"]
+    subprocess.run(["c++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *includes, source], check=True)
+    assert "parameters.short_ + 31" in source.read_text()

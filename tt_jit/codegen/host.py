@@ -21,6 +21,7 @@ from ..plan import (
     TensorAccessor,
     TileLayout,
 )
+from .identifiers import identifier
 
 _INDENT = "    "
 _LINE_WIDTH = 120
@@ -146,9 +147,18 @@ def _is_float(scalar: Scalar) -> bool:
 
 def _parameters(plan: Plan) -> str:
     """The struct of run-time sizes and scalars; expressions refer to its members."""
-    fields = [f"{_INDENT}int64_t {symbol.name};\n" for symbol in plan.symbols]
-    fields += [f"{_INDENT}{'float' if _is_float(scalar) else 'int64_t'} {scalar.name};\n" for scalar in plan.scalars]
+    fields = [f"{_INDENT}int64_t {identifier(symbol.name)};\n" for symbol in plan.symbols]
+    for scalar in plan.scalars:
+        fields.append(f"{_INDENT}{'float' if _is_float(scalar) else 'int64_t'} {identifier(scalar.name)};\n")
     return "struct KernelParameters {\n" + "".join(fields) + "};\n" if fields else ""
+
+
+def _parameter(name: str) -> str:
+    return f"parameters.{identifier(name)}"
+
+
+def _buffer(tensor: str) -> str:
+    return f"buffers.{identifier(tensor)}"
 
 
 def _has_parameters(plan: Plan) -> bool:
@@ -156,7 +166,7 @@ def _has_parameters(plan: Plan) -> bool:
 
 
 def _buffers_struct(plan: Plan) -> str:
-    fields = "".join(f"{_INDENT}BufferPointer {tensor.name};\n" for tensor in plan.tensors)
+    fields = "".join(f"{_INDENT}BufferPointer {identifier(tensor.name)};\n" for tensor in plan.tensors)
     return f"struct DeviceBuffers {{\n{fields}}};\n"
 
 
@@ -211,10 +221,10 @@ def _circular_buffers(program: Program) -> Iterator[str]:
             yield f"{_INDENT * 2}.set_page_size({_cb_name(program, other.id)}, {other.page_size}){end}"
 
 
-def _cb_name(program: Program, identifier: int) -> str:
+def _cb_name(program: Program, number: int) -> str:
     names = [buffer.name for buffer in program.circular_buffers]
-    name = next(buffer.name for buffer in program.circular_buffers if buffer.id == identifier)
-    return f"cb_{name}" if names.count(name) == 1 else f"cb_{name}_{identifier}"
+    name = next(buffer.name for buffer in program.circular_buffers if buffer.id == number)
+    return f"cb_{name}" if names.count(name) == 1 else f"cb_{name}_{number}"
 
 
 def _kernel(program: Program, kernel: KernelSpec) -> Iterator[str]:
@@ -226,7 +236,7 @@ def _kernel(program: Program, kernel: KernelSpec) -> Iterator[str]:
     yield f"std::vector<uint32_t> {role}_compile_args = {{{', '.join(words[:leading])}}};"
     for word in kernel.compile_time_args[leading:]:
         if isinstance(word, TensorAccessor):
-            yield f"TensorAccessorArgs(*buffers.{word.tensor}).append_to({role}_compile_args);"
+            yield f"TensorAccessorArgs(*{_buffer(word.tensor)}).append_to({role}_compile_args);"
         else:
             yield f"{role}_compile_args.push_back({word});"
     if role == "compute":
@@ -249,8 +259,8 @@ def _leading_integers(kernel: KernelSpec) -> int:
 def _unpack_modes(program: Program) -> Iterator[str]:
     exact = [buffer.id for buffer in program.circular_buffers if buffer.unpack_to_dest_fp32]
     yield "std::vector<UnpackToDestMode> unpack_modes(NUM_CIRCULAR_BUFFERS, UnpackToDestMode::Default);"
-    for identifier in exact:
-        yield f"unpack_modes[{_cb_name(program, identifier)}] = UnpackToDestMode::UnpackToDestFp32;"
+    for number in exact:
+        yield f"unpack_modes[{_cb_name(program, number)}] = UnpackToDestMode::UnpackToDestFp32;"
 
 
 def _compute_config(program: Program) -> Iterator[str]:
@@ -283,7 +293,7 @@ def _core_args(program: Program) -> Iterator[str]:
     kernels = [kernel for kernel in program.kernels if kernel.core_args]
     if not kernels:
         return
-    yield f"const int64_t work_total = {program.work.total.to_cpp('parameters.')};"
+    yield f"const int64_t work_total = {program.work.total.to_cpp(_parameter)};"
     yield "for (uint32_t i = 0; i < core_count; ++i) {"
     yield f"{_INDENT}const CoreCoord core{{i % kGridColumns, i / kGridColumns}};"
     kinds = {argument.kind for kernel in kernels for argument in kernel.core_args}
@@ -320,17 +330,17 @@ def _speaks_for_itself(name: str, word: str) -> bool:
 
 def _word(argument: KernelArgument) -> str:
     """The C++ expression of one 32-bit run-time argument."""
-    if argument.kind == "address":
-        return f"address_of(buffers.{argument.tensor})"
+    if argument.tensor is not None:
+        return f"address_of({_buffer(argument.tensor)})"
     if argument.kind == "work_start":
         return "share.start"
     if argument.kind == "work_count":
         return "share.count"
-    if argument.kind == "scalar":
-        return f"host::argument_bits(parameters.{argument.scalar})"
+    if argument.scalar is not None:
+        return f"host::argument_bits({_parameter(argument.scalar)})"
     assert argument.value is not None
     constant = argument.value.constant
-    return str(constant) if constant is not None else f"static_cast<uint32_t>({argument.value.to_cpp('parameters.')})"
+    return str(constant) if constant is not None else f"static_cast<uint32_t>({argument.value.to_cpp(_parameter)})"
 
 
 def _run_host(plan: Plan) -> Iterator[str]:
@@ -346,14 +356,14 @@ def _run_host_body(plan: Plan) -> Iterator[str]:
     yield f"const host::Options options(argc, argv, {{{', '.join(_quoted(name) for name in names)}}});"
     inputs = [tensor for tensor in own if tensor.is_read]
     if _has_parameters(plan):
-        fields = [f'.{symbol.name} = options.integer("{symbol.name}", 128)' for symbol in plan.symbols]
+        fields = [f'.{identifier(symbol.name)} = options.integer("{symbol.name}", 128)' for symbol in plan.symbols]
         for scalar in plan.scalars:
             read = "number" if _is_float(scalar) else "integer"
-            fields.append(f'.{scalar.name} = options.{read}("{scalar.name}", 1)')
+            fields.append(f'.{identifier(scalar.name)} = options.{read}("{scalar.name}", 1)')
         yield "const KernelParameters parameters{" + ", ".join(fields) + "};"
     yield ""
     for tensor in plan.tensors:
-        shape = ", ".join(dimension.to_cpp("parameters.") for dimension in tensor.shape)
+        shape = ", ".join(dimension.to_cpp(_parameter) for dimension in tensor.shape)
         yield f'host::Tensor {tensor.name}_host("{tensor.name}", "{tensor.dtype}", {{{shape}}},'
         yield f"{_INDENT}{_layout(tensor)});"
     yield ""
@@ -368,11 +378,11 @@ def _run_host_body(plan: Plan) -> Iterator[str]:
     yield "distributed::MeshCommandQueue& queue = device->mesh_command_queue();"
     yield "DeviceBuffers buffers{"
     for tensor in plan.tensors:
-        yield f"{_INDENT}.{tensor.name} = create_buffer(*device, {tensor.name}_host),"
+        yield f"{_INDENT}.{identifier(tensor.name)} = create_buffer(*device, {tensor.name}_host),"
     yield "};"
     for tensor in inputs:
         pages = f"{tensor.name}_host.to_pages()"
-        yield f"distributed::EnqueueWriteMeshBuffer(queue, buffers.{tensor.name}, {pages}, /*blocking=*/true);"
+        yield f"distributed::EnqueueWriteMeshBuffer(queue, {_buffer(tensor.name)}, {pages}, /*blocking=*/true);"
     yield ""
     argument = "parameters, buffers" if _has_parameters(plan) else "buffers"
     for index in range(len(plan.programs)):
@@ -386,7 +396,7 @@ def _read_outputs(outputs: list[Tensor]) -> Iterator[str]:
     for tensor in outputs:
         name = tensor.name
         yield f"std::vector<uint32_t> {name}_pages({name}_host.page_words());"
-        yield f"distributed::EnqueueReadMeshBuffer(queue, {name}_pages, buffers.{name}, /*blocking=*/true);"
+        yield f"distributed::EnqueueReadMeshBuffer(queue, {name}_pages, {_buffer(name)}, /*blocking=*/true);"
         yield f"{name}_host.from_pages({name}_pages);"
         yield f'{name}_host.save(options.text("{name}", "{name}.bin"));'
 
