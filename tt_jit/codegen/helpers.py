@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .element_helpers import ELEMENT_HELPERS, ELEMENT_NEEDS
 from .stick_helpers import STICK_HELPERS, STICK_NEEDS
 
 FILL_ZERO_TILE = """\
@@ -75,6 +76,46 @@ inline uint32_t read_scalar(
 }
 """
 
+OPEN_LINE = """\
+// 128 bytes of scratch: which 64 bytes of which page are there (none yet), then those bytes.
+inline void open_line(uint32_t line) {
+    *reinterpret_cast<volatile tt_l1_ptr uint32_t*>(line) = 0xffffffff;
+}
+"""
+
+FETCH_ELEMENT = """\
+// One element of a row-major tensor, by way of the line that was read last.
+template <typename Tensor>
+inline uint32_t fetch_element(
+    const Tensor& tensor, uint32_t page, uint32_t element, uint32_t bytes, uint32_t line) {
+    auto tag = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(line);
+    const uint32_t offset = element * bytes;
+    if (tag[0] != page || tag[1] != (offset & ~63u)) {
+        noc_async_read(tensor.get_noc_addr(page, offset & ~63u), line + 64, 64);
+        noc_async_read_barrier();
+        tag[0] = page;
+        tag[1] = offset & ~63u;
+    }
+    const uint32_t word = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(line + 64)[(offset % 64) / 4];
+    const uint32_t shift = (offset % 4) * 8;
+    return bytes == 4 ? word : (word >> shift) & ((1u << (bytes * 8)) - 1);
+}
+"""
+
+PUT_LANE = """\
+// Stores one element of a 32x32 tile.
+inline void put_lane(uint32_t tile, uint32_t row, uint32_t col, uint32_t value, uint32_t bytes) {
+    const uint32_t lane = tile_lane(row, col);
+    if (bytes == 4) {
+        reinterpret_cast<volatile tt_l1_ptr uint32_t*>(tile)[lane] = value;
+    } else if (bytes == 2) {
+        reinterpret_cast<volatile tt_l1_ptr uint16_t*>(tile)[lane] = static_cast<uint16_t>(value);
+    } else {
+        reinterpret_cast<volatile tt_l1_ptr uint8_t*>(tile)[lane] = static_cast<uint8_t>(value);
+    }
+}
+"""
+
 SEND_SCALAR = """\
 // Hands a value to another kernel of this core.
 inline void send_scalar(uint32_t mailbox_cb, uint32_t value) {
@@ -116,8 +157,12 @@ HELPERS = {
     "fill_zero_tile": FILL_ZERO_TILE,
     "fill_index_tile": FILL_INDEX_TILE,
     **STICK_HELPERS,
+    **ELEMENT_HELPERS,
+    "open_line": OPEN_LINE,
+    "fetch_element": FETCH_ELEMENT,
+    "put_lane": PUT_LANE,
 }
-_NEEDS = {"fill_index_tile": ("float_bits",), **STICK_NEEDS}
+_NEEDS = {"fill_index_tile": ("float_bits",), "put_lane": ("tile_lane",), **STICK_NEEDS, **ELEMENT_NEEDS}
 
 
 def helper_text(used: set[str]) -> str:

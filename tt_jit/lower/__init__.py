@@ -6,7 +6,7 @@ says why it exists and shows Before and After. ``docs/architecture.md`` walks th
 
 from __future__ import annotations
 
-import tvm
+from tilelang import tvm
 
 from .apply_tt_defaults import apply_tt_defaults
 from .assign_roles import assign_roles
@@ -19,6 +19,7 @@ from .infer_default_tt_shard import infer_default_tt_shard
 from .infer_tile_layout import infer_tile_layout
 from .insert_cb_protocol import insert_cb_protocol
 from .insert_inits import insert_inits
+from .lower_im2col import lower_im2col
 from .lower_reducers import lower_reducers
 from .lower_scans import lower_scans
 from .materialize_index_tiles import materialize_index_tiles
@@ -48,6 +49,7 @@ PIPELINE = (
     function_pass(reduce_colliding_updates),
     function_pass(lower_reducers),
     function_pass(lower_scans),
+    function_pass(lower_im2col),
     function_pass(read_scalars),
     function_pass(check_supported),
     function_pass(stage_global_accesses),

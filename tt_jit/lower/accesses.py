@@ -15,9 +15,11 @@ from .tile_ir import (
     TileIndexFill,
     TileReduce,
     TileScan,
+    TileScatter,
     TileStatement,
     TileTranspose,
     is_const_int,
+    is_gather,
     is_scalar_variable,
     loads_in,
 )
@@ -61,6 +63,11 @@ def accesses_of(record: TileStatement) -> Accesses:
         return Accesses(role=READER, reads=(), writes=((record.destination.buffer, True),))
     if isinstance(record, (TileTranspose, TileScan)):
         return _compute((record.source.buffer,), record.destination, record.destination.is_whole)
+    if isinstance(record, TileScatter):
+        reads = (record.source,) if record.mask is None else (record.source, record.mask)
+        return Accesses(role=WRITER, reads=reads, writes=())
+    if is_gather(record):
+        return Accesses(role=READER, reads=(), writes=((record.store.buffer, True),))
     return _elementwise(record)
 
 

@@ -29,7 +29,7 @@ from .base import LoweringContext
 from .ops import is_scalar_read
 from .ranges import leaves_with_ranges
 from .tensor_layout import ATTRIBUTE_PREFIX, ROW_MAJOR, TensorLayout, layout_attribute, read_back_attribute
-from .tile_ir import PrimExpr, Region, TileCopy, is_const_int, is_gather, loads_in, parse
+from .tile_ir import PrimExpr, Region, TileCopy, TileScatter, is_const_int, is_gather, loads_in, parse
 from .tile_layout import TileLayout, layouts_of
 
 
@@ -96,6 +96,12 @@ def _collect(func: tir.PrimFunc, tensors: dict[str, _Accesses]) -> None:
             entry = tensors.setdefault(buffer.name, _Accesses(buffer=buffer))
             entry.by_element = entry.is_read = True
         record = parse(stmt)
+        if isinstance(record, TileScatter):
+            target = record.target.buffer
+            entry = tensors.setdefault(target.name, _Accesses(buffer=target))
+            entry.by_element = True
+            for load in [load for index in record.target.indices for load in loads_in(index)]:
+                tensors.setdefault(load.buffer.name, _Accesses(buffer=load.buffer)).by_element = True
         if is_gather(record):
             for load in loads_in(record.store.value):
                 tensors.setdefault(load.buffer.name, _Accesses(buffer=load.buffer)).by_element = True

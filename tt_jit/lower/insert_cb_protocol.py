@@ -36,7 +36,7 @@ from .accesses import COMPUTE, READER, WRITER, Accesses, accesses_of
 from .base import LoweringContext
 from .memory_space_lower_tt import CircularBuffer, circular_buffers
 from .ops import do
-from .tile_ir import TileGemm, is_const_int, parse, sequence, statements_of, with_body, with_span_of
+from .tile_ir import TileGemm, fill, is_const_int, parse, sequence, statements_of, whole, with_body, with_span_of
 
 IN_PLACE = "tt_in_place"
 Names = frozenset[str]
@@ -56,7 +56,8 @@ def insert_cb_protocol(func: tir.PrimFunc, context: LoweringContext) -> tir.Prim
 @dataclass(kw_only=True)
 class _Protocol:
     rings: dict[str, CircularBuffer]
-    buffers: dict[str, tir.Var] = field(default_factory=dict)
+    buffers: dict[str, tir.Buffer] = field(default_factory=dict)
+    cleared: set[str] = field(default_factory=set)
     known: dict[int, Accesses | None] = field(default_factory=dict)
     keep_alive: list[tir.Stmt] = field(default_factory=list)
 
@@ -68,8 +69,10 @@ class _Protocol:
             record = parse(stmt)
             self.keep_alive.append(stmt)
             self.known[key] = accesses_of(record) if record is not None else None
+            if isinstance(record, TileGemm) and not isinstance(record.clear, tir.IntImm):
+                self.cleared.add(record.c.buffer.name)
             for buffer in self._buffers(self.known[key]):
-                self.buffers[buffer.name] = buffer.data
+                self.buffers[buffer.name] = buffer
         return self.known[key]
 
     @staticmethod
@@ -178,7 +181,7 @@ class _Protocol:
                 pushes.append(self.call("cb_push_back", buffer.name))
             core = [stmt]
         else:
-            core = [with_span_of(tir.AttrStmt(self.buffers[in_place], IN_PLACE, 1, stmt), stmt)]
+            core = [with_span_of(tir.AttrStmt(self.buffers[in_place].data, IN_PLACE, 1, stmt), stmt)]
         if accesses.role == WRITER:
             core.append(do("noc_async_writes_flushed"))
         written = {b.name for b, _ in accesses.writes}
@@ -204,8 +207,14 @@ class _Protocol:
         return self.drop(frozenset(b.name for b, _ in accesses.writes if b.name in before))
 
     def publish_unwritten(self, name: str) -> list[tir.Stmt]:
-        """A block that may be read before it is written enters its ring as it is."""
-        return [self.call("cb_reserve_back", name), self.call("cb_push_back", name)]
+        """A block that may be read before it is written starts as zeros; one that a gemm clears itself, as it is."""
+        starts = [] if name in self.cleared or self.rings[name].producer != COMPUTE else [self.zeros(name)]
+        return [self.call("cb_reserve_back", name), *starts, self.call("cb_push_back", name)]
+
+    def zeros(self, name: str) -> tir.Stmt:
+        """A fill of the whole buffer with zeros."""
+        buffer = self.buffers[name]
+        return fill(whole(buffer), tir.const(0, buffer.dtype))
 
     def drop(self, names: Names) -> list[tir.Stmt]:
         return [self.drop_one(name) for name in sorted(names)]

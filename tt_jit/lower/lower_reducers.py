@@ -94,8 +94,7 @@ class _ReducerLowerer:
         value = store.value
         kind = _COMBINED.get(type(value).__name__)
         old = tir.BufferLoad(store.buffer, list(store.indices))
-        is_update = kind is not None and isinstance(value.a, tir.BufferLoad) and same_load(value.a, old)
-        if not is_update:
+        if kind is None or not isinstance(value.a, tir.BufferLoad) or not same_load(value.a, old):
             return None
         lanes = self.allocate(f"{store.buffer.name}_lanes", record.extents, store.buffer.dtype)
         work = parallel(record.loop_vars, record.extents, tir.BufferStore(lanes, value.b, list(record.loop_vars)))

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import tvm
 from tvm import tirx as tir
@@ -169,7 +170,7 @@ class _Normalizer:
         return expr
 
     def with_renamed_buffers(self, expr: tir.PrimExpr) -> tir.PrimExpr:
-        def visit(node: object) -> object | None:
+        def visit(node: Any) -> tir.PrimExpr | None:
             fresh = self.renamed.get(node.buffer)
             return tir.BufferLoad(fresh, list(node.indices)) if fresh is not None else None
 
@@ -191,6 +192,10 @@ class _Stores:
             binds[stmt.var] = self.normalizer.expression(stmt.value, binds)
         elif isinstance(stmt, tir.IfThenElse):
             condition = self.normalizer.expression(stmt.condition, binds)
+            merged = _merged_branches(stmt)
+            if merged is not None:
+                self.collect(merged, binds, guard)
+                return
             self.collect(stmt.then_case, dict(binds), condition if guard is None else tir.And(guard, condition))
             if stmt.else_case is not None:
                 negated = tir.Not(condition)
@@ -231,6 +236,17 @@ class _Stores:
         old = tir.BufferLoad(store.buffer, list(store.indices))
         value = tir.Call(store.value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [guard, store.value, old])
         return with_span_of(tir.BufferStore(store.buffer, value, list(store.indices)), stmt)
+
+
+def _merged_branches(stmt: tir.IfThenElse) -> tir.BufferStore | None:
+    """``if c: X[i] = a; else: X[i] = b`` as the one store ``X[i] = if_then_else(c, a, b)``."""
+    yes, no = stmt.then_case, stmt.else_case
+    if not isinstance(yes, tir.BufferStore) or not isinstance(no, tir.BufferStore) or not yes.buffer.same_as(no.buffer):
+        return None
+    if not all(tvm.ir.structural_equal(a, b) for a, b in zip(yes.indices, no.indices, strict=True)):
+        return None
+    value = tir.Call(yes.value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [stmt.condition, yes.value, no.value])
+    return with_span_of(tir.BufferStore(yes.buffer, value, list(yes.indices)), yes)
 
 
 def _guards_only_bounds(guard: tir.PrimExpr, store: tir.BufferStore) -> bool:

@@ -29,7 +29,7 @@ from tvm import tirx as tir
 from .base import LoweringContext
 from .ops import do, is_scalar_read
 from .serialize_conflicting_blocks import ORDERED_ATTRIBUTE
-from .tile_ir import TileCopy, parse, sequence, statements_of, with_body, with_span_of
+from .tile_ir import TileCopy, TileScatter, is_gather, loads_in, parse, sequence, statements_of, with_body, with_span_of
 
 _PREFIX = "order_"
 
@@ -99,6 +99,10 @@ def _kind(stmt: tir.Stmt, name: str) -> str | None:
     if is_scalar_read(stmt):
         return "read" if stmt.value.args[0].buffer.name == name else None
     record = parse(stmt)
+    if isinstance(record, TileScatter):
+        return "write" if record.target.buffer.name == name else None
+    if is_gather(record):
+        return "read" if any(load.buffer.name == name for load in loads_in(record.store.value)) else None
     if isinstance(record, TileCopy):
         if record.source.is_global and record.source.buffer.name == name:
             return "read"

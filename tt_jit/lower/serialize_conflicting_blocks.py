@@ -31,7 +31,20 @@ from .base import LoweringContext
 from .ops import is_scalar_read
 from .ranges import leaves_with_ranges
 from .rewrite_atomics import atomic_tensors
-from .tile_ir import Region, TileCopy, is_const_int, parse, sequence, statements_of, with_body, with_span_of
+from .tile_ir import (
+    Elementwise,
+    Region,
+    TileCopy,
+    TileScatter,
+    is_const_int,
+    is_gather,
+    loads_in,
+    parse,
+    sequence,
+    statements_of,
+    with_body,
+    with_span_of,
+)
 
 ORDERED_ATTRIBUTE = "tt_ordered_tensors"
 
@@ -101,18 +114,33 @@ def _tensors(func: tir.PrimFunc, axes: list[tir.Var]) -> dict[str, _Uses]:
         in_loop = any(stmt.same_as(other) for other in looped)
         uses.found.append(_Access(is_read=is_read, is_write=not is_read, in_loop=in_loop, strides=strides))
 
+    def add_elements(record: Elementwise | TileScatter, stmt: tir.Stmt, analyzer: tvm.arith.Analyzer) -> None:
+        """Gathers and scatters: single elements at places that depend on the loop variables."""
+        for var, extent in zip(record.loop_vars, record.extents, strict=True):
+            analyzer.bind(var, tvm.ir.Range.from_min_extent(0, extent), True)
+        places = list(record.target.indices) if isinstance(record, TileScatter) else [record.store.value]
+        for load in (load for place in places for load in loads_in(place)):
+            add(_element(load), stmt, analyzer, is_read=True)
+        if isinstance(record, TileScatter):
+            add(_element(record.target), stmt, analyzer, is_read=False)
+
     for stmt, analyzer in leaves_with_ranges(func):
         if is_scalar_read(stmt):
-            load = stmt.value.args[0]
-            ones = tuple(tir.IntImm("int32", 1) for _ in load.indices)
-            add(Region(buffer=load.buffer, mins=tuple(load.indices), extents=ones), stmt, analyzer, is_read=True)
+            add(_element(stmt.value.args[0]), stmt, analyzer, is_read=True)
         record = parse(stmt)
+        if isinstance(record, TileScatter) or is_gather(record):
+            add_elements(record, stmt, analyzer)
         if isinstance(record, TileCopy):
             if record.source.is_global:
                 add(record.source, stmt, analyzer, is_read=True)
             if record.destination.is_global:
                 add(record.destination, stmt, analyzer, is_read=False)
     return tensors
+
+
+def _element(load: tir.BufferLoad) -> Region:
+    ones = tuple(tir.IntImm("int32", 1) for _ in load.indices)
+    return Region(buffer=load.buffer, mins=tuple(load.indices), extents=ones)
 
 
 def _stride(low: tir.PrimExpr, extent: tir.PrimExpr, axis: tir.Var, analyzer: tvm.arith.Analyzer) -> int | None:

@@ -16,6 +16,7 @@ After::
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tvm import tirx as tir
 
@@ -23,7 +24,7 @@ from ..data_format import compute_format
 from ..errors import InternalError
 from .base import LoweringContext
 from .tensorize_tile_maps import TileScope, smallest_program, tile_map_of
-from .tile_ir import Elementwise, leaves, parallel, parse, rewrite, sequence, with_span_of
+from .tile_ir import Elementwise, is_gather, leaves, parallel, parse, rewrite, sequence, with_span_of
 from .tile_layout import layouts_of, with_layouts
 
 _OPERANDS = ("a", "b", "value", "condition", "true_value", "false_value")
@@ -52,7 +53,7 @@ class _Splitter:
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         record = parse(stmt)
-        if not isinstance(record, Elementwise) or self.slots(record, stmt) <= self.scope.dst_tiles:
+        if not isinstance(record, Elementwise) or is_gather(record) or self.slots(record, stmt) <= self.scope.dst_tiles:
             return None
         parts: list[tir.Stmt] = []
         while self.slots(record, stmt) > self.scope.dst_tiles:
@@ -123,7 +124,7 @@ def _fresh(record: Elementwise) -> tir.Stmt:
 
 
 def _replace(expr: tir.PrimExpr, old: tir.PrimExpr, new: tir.PrimExpr) -> tir.PrimExpr:
-    def visit(node: object) -> object | None:
+    def visit(node: Any) -> tir.PrimExpr | None:
         return new if node.same_as(old) else None
 
     return tir.stmt_functor.ir_transform(tir.Evaluate(expr), visit, None, None).value

@@ -38,10 +38,13 @@ _ROLE_OF_CALL = {
     "fill_zero_tile": READER,
     "fill_index_tile": READER,
     "open_line": READER,
-    "gather_element": READER,
+    "fetch_element": READER,
     "put_lane": READER,
     "read_stick": READER,
     "write_stick": WRITER,
+    "open_writer_line": WRITER,
+    "fetch_index": WRITER,
+    "store_element": WRITER,
     "clear_padding": WRITER,
     "clear_flat_padding": WRITER,
     "noc_async_write_page": WRITER,
@@ -210,6 +213,8 @@ def _role_of(device_call: tir.Call, rings: dict[str, CircularBuffer]) -> str:
         return rings[device_call.args[0].name].producer
     if name in _CONSUMER_CALLS:
         return rings[device_call.args[0].name].consumer
+    if name.startswith("update_element_"):
+        return WRITER
     if name.startswith(("scatter_", "gather_")):
         return READER if name.startswith("scatter_") else WRITER
     return _ROLE_OF_CALL.get(name, COMPUTE)

@@ -23,7 +23,9 @@ import tvm
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
+from .accesses import accesses_of
 from .base import LoweringContext
+from .scatters import scatter_of
 from .store_bounds import bounded_store
 from .tile_ir import (
     Elementwise,
@@ -34,8 +36,10 @@ from .tile_ir import (
     TileReduce,
     copy,
     is_const_int,
+    is_scalar_variable,
     leaves,
     loads_in,
+    outer_loads,
     parallel,
     parse,
     region_call,
@@ -53,7 +57,7 @@ FRAGMENT_SCOPE = "local.fragment"
 def stage_global_accesses(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite element-wise global accesses of ``func`` into copies and on-chip accesses."""
     names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
-    stager = _Stager(names=names)
+    stager = _Stager(names=names, copied=_copied_blocks(func.body))
     body = rewrite(func.body, stager.leaf)
     return func.with_body(sequence([*[tir.AllocBuffer(buffer) for buffer in stager.buffers], body]))
 
@@ -61,6 +65,7 @@ def stage_global_accesses(func: tir.PrimFunc, context: LoweringContext) -> tir.P
 @dataclass(kw_only=True)
 class _Stager:
     names: set[str]
+    copied: dict[str, Region]
     buffers: list[tir.Buffer] = field(default_factory=list)
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
@@ -109,14 +114,18 @@ class _Stager:
 
     def elementwise(self, record: Elementwise, stmt: tir.Stmt) -> tir.Stmt | None:
         store = record.store
+        if store.buffer.scope() == "global" and not _is_block(store.indices, record):
+            return self.scatter(record, stmt)
         bounded = bounded_store(record) if store.buffer.scope() == "global" else None
         stored = bounded.value if bounded is not None else store.value
         before: list[tir.Stmt] = []
         replacements: list[tuple[tir.BufferLoad, tir.BufferLoad]] = []
-        for load in loads_in(stored):
-            if load.buffer.scope() != "global" or any(same_load(old, load) for old, _ in replacements):
+        for load in outer_loads(stored):
+            if any(same_load(old, load) for old, _ in replacements):
                 continue
-            replacements.append((load, self.staged_load(load, record, before, stmt)))
+            origin = load if load.buffer.scope() == "global" else self.origin(load, record)
+            if origin is not None:
+                replacements.append((load, self.staged_load(origin, record, before, stmt)))
         value = replace_loads(stored, replacements) if replacements else stored
         if store.buffer.scope() != "global":
             if not replacements:
@@ -132,6 +141,42 @@ class _Stager:
             region = _cut(region, store.indices, record, bounded.limits)
         return sequence([*before, work, copy(whole(buffer), region)])
 
+    def scatter(self, record: Elementwise, stmt: tir.Stmt) -> tir.Stmt:
+        """The store as a scatter of values that are computed first."""
+        indices = [self.index_in_tensors(index, record, stmt) for index in record.store.indices]
+        scatter = scatter_of(record, indices, self.allocate)
+        return sequence([*(self.leaf(part) or part for part in scatter.before), scatter.statement])
+
+    def index_in_tensors(self, index: tir.PrimExpr, record: Elementwise, stmt: tir.Stmt) -> tir.PrimExpr:
+        """``index`` with on-chip copies replaced by the tensors that they were copied from."""
+        replacements = []
+        for load in loads_in(index):
+            if load.buffer.scope() == "global" or is_scalar_variable(load.buffer):
+                continue
+            block = self.copied.get(load.buffer.name)
+            if block is None:
+                raise UnsupportedError(
+                    f"the place of a store to {record.store.buffer.name} depends on {load.buffer.name}, "
+                    "which is computed on chip",
+                    hint="read the index from a tensor, which an earlier T.Kernel may have written",
+                    at=stmt,
+                )
+            places = list(block.mins)
+            for dim, place in zip(block.kept_dims, _kept(load), strict=True):
+                places[dim] = places[dim] + place
+            replacements.append((load, tir.BufferLoad(block.buffer, places)))
+        return replace_loads(index, replacements) if replacements else index
+
+    def origin(self, load: tir.BufferLoad, record: Elementwise) -> tir.BufferLoad | None:
+        """The tensor element behind an irregular access of a buffer that only holds a copied block of a tensor."""
+        block = self.copied.get(load.buffer.name)
+        if block is None or not uses_var(_tuple(load.indices), record.loop_vars) or _is_block(load.indices, record):
+            return None
+        indices = list(block.mins)
+        for dim, index in zip(block.kept_dims, _kept(load), strict=True):
+            indices[dim] = indices[dim] + index
+        return tir.BufferLoad(block.buffer, indices)
+
     def staged_load(
         self,
         load: tir.BufferLoad,
@@ -139,11 +184,61 @@ class _Stager:
         before: list[tir.Stmt],
         stmt: tir.Stmt,
     ) -> tir.BufferLoad:
+        if not _is_block(load.indices, record):
+            return self.gathered_load(load, record, before)
         region, indices = _block_of(load.buffer, load.indices, record, stmt)
         shape = [region.extents[d] for d in _var_dims(load.indices, record)] or [tir.IntImm("int32", 1)]
         buffer = self.allocate(load.buffer.name, shape, load.buffer.dtype)
         before.append(copy(region, whole(buffer)))
         return tir.BufferLoad(buffer, indices or [tir.IntImm("int32", 0)])
+
+    def gathered_load(self, load: tir.BufferLoad, record: Elementwise, before: list[tir.Stmt]) -> tir.BufferLoad:
+        """The load of a buffer that the reader fills lane by lane: the index has no block form."""
+        used = [
+            (var, extent)
+            for var, extent in zip(record.loop_vars, record.extents, strict=True)
+            if any(uses_var(index, [var]) for index in load.indices)
+        ]
+        buffer = self.allocate(load.buffer.name, [tir.IntImm("int32", extent) for _, extent in used], load.buffer.dtype)
+        fresh = [tir.Var(var.name, var.dtype) for var, _ in used]
+        renames = {var: new for (var, _), new in zip(used, fresh, strict=True)}
+        value = tir.BufferLoad(load.buffer, [tir.stmt_functor.substitute(index, renames) for index in load.indices])
+        before.append(parallel(fresh, [extent for _, extent in used], tir.BufferStore(buffer, value, fresh)))
+        return tir.BufferLoad(buffer, [var for var, _ in used])
+
+
+def _copied_blocks(body: tir.Stmt) -> dict[str, Region]:
+    """Buffers that are written by exactly one copy of a tensor block, with that block."""
+    found: dict[str, Region] = {}
+    written: set[str] = set()
+    for stmt in leaves(body):
+        record = parse(stmt)
+        targets = [b.name for b, _ in accesses_of(record).writes] if record is not None else []
+        for name in targets:
+            found.pop(name, None)
+            if name in written or not isinstance(record, TileCopy):
+                continue
+            source, destination = record.source, record.destination
+            same_rank = len(source.kept_dims) == len(destination.kept_dims)
+            if (
+                source.is_global
+                and destination.is_whole
+                and same_rank
+                and source.buffer.dtype == destination.buffer.dtype
+            ):
+                found[name] = source
+        written.update(targets)
+    return found
+
+
+def _kept(load: tir.BufferLoad) -> list[tir.PrimExpr]:
+    """The indices along the dims of the buffer that have more than one element."""
+    return [index for index, size in zip(load.indices, load.buffer.shape, strict=True) if not is_const_int(size, 1)]
+
+
+def _tuple(indices: Sequence[tir.PrimExpr]) -> tir.PrimExpr:
+    """The indices as one expression, to ask which variables occur."""
+    return tir.Call("handle", tvm.ir.Op.get("tirx.tvm_tuple"), list(indices))
 
 
 def _cut(
@@ -156,6 +251,13 @@ def _cut(
         if position is not None and position in limits:
             extents[dim] = tir.Min(extents[dim], limits[position])
     return Region(buffer=region.buffer, mins=region.mins, extents=tuple(extents))
+
+
+def _is_block(indices: Sequence[tir.PrimExpr], record: Elementwise) -> bool:
+    """Whether the access sweeps a block: each loop variable alone, with stride 1, in at most one dim."""
+    positions = [_single_unit_var(index, record) for index in indices]
+    used = [position for position in positions if position is not None]
+    return all(position >= 0 for position in used) and len(set(used)) == len(used)
 
 
 def _var_dims(indices: list[tir.PrimExpr], record: Elementwise) -> list[int]:

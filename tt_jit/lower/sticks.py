@@ -10,7 +10,7 @@ from ..data_format import global_format
 from .accesses import READER, WRITER
 from .infer_default_tt_shard import pair_dims
 from .tensor_layout import tensor_layout
-from .tile_ir import Region, TileCopy, is_gather, leaves, loads_in, parse
+from .tile_ir import Region, TileCopy, TileScatter, is_gather, leaves, loads_in, parse
 from .tile_layout import TileLayout
 
 SCRATCH = {READER: "reader_scratch", WRITER: "writer_scratch"}
@@ -63,6 +63,9 @@ def scratch_bytes(func: tir.PrimFunc, layouts: dict[str, TileLayout]) -> dict[st
     needed: dict[str, int] = {}
     for stmt in leaves(func.body):
         record = parse(stmt)
+        if isinstance(record, TileScatter):
+            count = 1 + sum(len(loads_in(index)) for index in record.target.indices)
+            needed[WRITER] = max(needed.get(WRITER, 0), count * LINE_BYTES + _ALIGNMENT)
         if is_gather(record):
             lines = LINE_BYTES * len(loads_in(record.store.value))
             needed[READER] = max(needed.get(READER, 0), lines + _ALIGNMENT)

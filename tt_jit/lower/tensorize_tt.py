@@ -35,6 +35,7 @@ from .tensorize_gather import tensorize_gather
 from .tensorize_matmul import tensorize_gemm, tensorize_transpose
 from .tensorize_reduce import tensorize_reduce, tensorize_scan
 from .tensorize_row_major import tensorize_row_major
+from .tensorize_scatter import tensorize_scatter
 from .tensorize_tile_maps import TileScope, copy_as_elementwise, tensorize_elementwise
 from .tensorize_transfers import fetch_scalar, tensorize_transfer
 from .tile_ir import (
@@ -45,6 +46,7 @@ from .tile_ir import (
     TileIndexFill,
     TileReduce,
     TileScan,
+    TileScatter,
     TileTranspose,
     is_gather,
     parse,
@@ -114,6 +116,8 @@ class _Tensorizer:
             return tensorize_transfer(record, stmt, self.scope, self.func, self.analyzer)
         if isinstance(record, (TileCopy, TileFill)):
             record = copy_as_elementwise(record, stmt)
+        if isinstance(record, TileScatter):
+            return tensorize_scatter(record, stmt, self.scope, self.analyzer)
         if is_gather(record):
             return tensorize_gather(record, stmt, self.scope, self.analyzer)
         if isinstance(record, Elementwise):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import tilelang.ir as tilelang_ir
 import tvm
@@ -118,7 +118,32 @@ class TileIndexFill:
     axis: str
 
 
-TileStatement = TileScan | TileIndexFill | TileCopy | TileFill | TileGemm | TileReduce | TileTranspose | Elementwise
+@dataclass(frozen=True, kw_only=True)
+class TileScatter:
+    """``target = source`` (or ``update(target, source)``) for all values of ``loop_vars``, where ``mask`` is not 0.
+
+    ``source`` and ``mask`` are on-chip buffers indexed by the loop variables; ``update``: ``add``, ``max``, ``min``.
+    """
+
+    target: tir.BufferLoad
+    source: tir.Buffer
+    mask: tir.Buffer | None
+    update: str | None
+    loop_vars: tuple[tir.Var, ...]
+    extents: tuple[int, ...]
+
+
+TileStatement = (
+    TileScatter
+    | TileScan
+    | TileIndexFill
+    | TileCopy
+    | TileFill
+    | TileGemm
+    | TileReduce
+    | TileTranspose
+    | Elementwise
+)
 
 
 def is_integer(buffer: tir.Buffer) -> bool:
@@ -129,6 +154,13 @@ def is_integer(buffer: tir.Buffer) -> bool:
 def is_scalar_variable(buffer: tir.Buffer) -> bool:
     """Whether ``buffer`` is an integer ``T.alloc_var``: a variable of all three kernels."""
     return buffer.scope() == "local.var" and is_integer(buffer)
+
+
+def is_gather(record: object) -> TypeGuard[Elementwise]:
+    """Whether an element-wise statement is a bare load of a tensor, which the reader performs lane by lane."""
+    if not isinstance(record, Elementwise) or record.store.buffer.scope() == GLOBAL_SCOPE:
+        return False
+    return isinstance(record.store.value, tir.BufferLoad) and record.store.value.buffer.scope() == GLOBAL_SCOPE
 
 
 def is_const_int(expr: object, value: int) -> bool:
@@ -142,7 +174,7 @@ def tile_operator_name(stmt: tir.Stmt) -> str | None:
         op = stmt.value.op
         if isinstance(op, tvm.ir.Op) and op.name.startswith("tl.tileop."):
             return op.name.removeprefix("tl.tileop.")
-        if isinstance(op, tvm.ir.Op) and op.name in ("tt.index_tile", "tt.scan"):
+        if isinstance(op, tvm.ir.Op) and op.name in ("tt.index_tile", "tt.scan", "tt.scatter_tile"):
             return op.name.removeprefix("tt.")
     return None
 
@@ -165,6 +197,8 @@ def parse(stmt: tir.Stmt) -> TileStatement | None:
     args = stmt.value.args
     if name == "scan":
         return TileScan(source=region_of(args[0]), destination=region_of(args[1]))
+    if name == "scatter_tile":
+        return _parse_scatter(args)
     if name == "index_tile":
         return TileIndexFill(destination=region_of(args[0]), axis=str(args[1].value))
     if name == "copy":
@@ -191,6 +225,19 @@ def parse(stmt: tir.Stmt) -> TileStatement | None:
     if name == "transpose":
         return TileTranspose(source=region_of(args[0]), destination=region_of(args[1]))
     return None
+
+
+def _parse_scatter(args: Sequence[Any]) -> TileScatter:
+    target, source, mask, update, *loops = args
+    rank = len(loops) // 2
+    return TileScatter(
+        target=target,
+        source=region_of(source).buffer,
+        mask=None if is_const_int(mask, 0) else region_of(mask).buffer,
+        update=str(update.value) or None,
+        loop_vars=tuple(loops[:rank]),
+        extents=tuple(int(extent.value) for extent in loops[rank:]),
+    )
 
 
 def _parse_parallel(stmt: tir.For) -> Elementwise | None:
@@ -359,6 +406,13 @@ def same_load(one: tir.BufferLoad, other: tir.BufferLoad) -> bool:
     return one.buffer.same_as(other.buffer) and all(
         tvm.ir.structural_equal(a, b) for a, b in zip(one.indices, other.indices, strict=True)
     )
+
+
+def outer_loads(expr: PrimExpr) -> list[tir.BufferLoad]:
+    """The buffer loads of ``expr`` that are not inside the index of another load, in evaluation order."""
+    loads = loads_in(expr)
+    inner = [deep for load in loads for index in load.indices for deep in loads_in(index)]
+    return [load for load in loads if not any(load.same_as(deep) for deep in inner)]
 
 
 def replace_loads(expr: PrimExpr, replacements: Sequence[tuple[tir.BufferLoad, PrimExpr]]) -> PrimExpr:
