@@ -48,7 +48,8 @@ TT_EMULATOR_LANES Int is_extreme(const Bits& left, const Bits& right, const Floa
     return (both & (magnitude < (14 << 23))) | (magnitude >= (240 << 23));
 }
 
-// The part of a * b that the passes compute; in a fresh fp32 DST they add up without rounding. False for extreme products.
+// The part of a * b that the passes compute; in a fresh fp32 DST they add up without rounding. False for
+// extreme products.
 template <int passes>
 bool multiply_wide(const Tile& a, const Tile& b, Tile& dst) {
     Int extreme{};

@@ -54,7 +54,8 @@ const char* init_name(FpuOp op) {
 
 SourceFormat source_format(const CircularBuffer& buffer) { return {buffer.format, goes_to_dest(buffer)}; }
 
-void require_source(std::uint32_t cb, const SourceFormat& configured, const char* source, const char* call, std::uint32_t line) {
+void require_source(std::uint32_t cb, const SourceFormat& configured, const char* source, const char* call,
+                    std::uint32_t line) {
     const SourceFormat needed = source_format(circular_buffer(cb, line));
     if (needed == configured) return;
     fail(line, cb, "emit reconfig_data_format (or its _srca / _srcb form) in front of the operation's init",
@@ -106,7 +107,8 @@ void dst_acquire(std::uint32_t line) {
 void dst_commit(std::uint32_t line) {
     ComputeState& s = state();
     if (!s.acquired) {
-        fail(line, kNoCircularBuffer, "call tile_regs_acquire() in front of the math", "tile_regs_commit without tile_regs_acquire");
+        fail(line, kNoCircularBuffer, "call tile_regs_acquire() in front of the math",
+             "tile_regs_commit without tile_regs_acquire");
     }
     s.acquired = false;
     ++s.committed;
@@ -126,7 +128,8 @@ void dst_wait(std::uint32_t line) {
 void dst_release(std::uint32_t line) {
     ComputeState& s = state();
     if (!s.waited) {
-        fail(line, kNoCircularBuffer, "call tile_regs_wait() in front of the packs", "tile_regs_release without tile_regs_wait");
+        fail(line, kNoCircularBuffer, "call tile_regs_wait() in front of the packs",
+             "tile_regs_release without tile_regs_wait");
     }
     s.waited = false;
     --s.committed;
@@ -177,7 +180,8 @@ void require_started(const char* call, std::uint32_t line) {
 void set_fpu_init(const FpuInit& init, std::uint32_t line) {
     require_started(init_name(init.op), line);
     if (state().fpu.op == FpuOp::tilize && init.op != FpuOp::tilize) {
-        fail(line, kNoCircularBuffer, "call tilize_uninit first", "%s while the unpacker still tilizes", init_name(init.op));
+        fail(line, kNoCircularBuffer, "call tilize_uninit first", "%s while the unpacker still tilizes",
+             init_name(init.op));
     }
     state().fpu = init;
     state().fpu_init_line = line;
@@ -189,11 +193,13 @@ void require_fpu_init(const FpuInit& init, const char* call, const char* hint, s
     require_started(call, line);
     if (s.fpu.op == FpuOp::none) fail(line, kNoCircularBuffer, hint, "%s without its init", call);
     if (s.fpu.op != init.op) {
-        fail(line, kNoCircularBuffer, hint, "%s without its init: the last one was %s in line %u", call, init_name(s.fpu.op),
-             s.fpu_init_line);
+        fail(line, kNoCircularBuffer, hint, "%s without its init: the last one was %s in line %u", call,
+             init_name(s.fpu.op), s.fpu_init_line);
     }
-    fail(line, kNoCircularBuffer, hint, "%s and its init in line %u disagree (operation %u/%u, dimension %u/%u, flags %u/%u, "
-         "ct %u/%u, rt %u/%u, kt %u/%u)", call, s.fpu_init_line, init.kind, s.fpu.kind, init.dimension, s.fpu.dimension, init.flags,
+    fail(line, kNoCircularBuffer, hint,
+         "%s and its init in line %u disagree (operation %u/%u, dimension %u/%u, flags %u/%u, "
+         "ct %u/%u, rt %u/%u, kt %u/%u)",
+         call, s.fpu_init_line, init.kind, s.fpu.kind, init.dimension, s.fpu.dimension, init.flags,
          s.fpu.flags, init.columns, s.fpu.columns, init.rows, s.fpu.rows, init.depth, s.fpu.depth);
 }
 
@@ -213,8 +219,8 @@ void require_source_b(std::uint32_t cb, const char* call, std::uint32_t line) {
 void require_fpu_operand(std::uint32_t cb, const char* call, std::uint32_t line) {
     const CircularBuffer& buffer = circular_buffer(cb, line);
     if (is_integer_format(buffer.format)) {
-        fail(line, cb, "copy integers to DST and use the SFPU's integer operations", "%s cannot read %s: the FPU computes on floats",
-             call, format_name(buffer.format));
+        fail(line, cb, "copy integers to DST and use the SFPU's integer operations",
+             "%s cannot read %s: the FPU computes on floats", call, format_name(buffer.format));
     }
     if (buffer.unpack_to_dest_fp32) {
         fail(line, cb, "give the same memory a second buffer id without unpack_to_dest_fp32",
@@ -250,7 +256,8 @@ void check_compute_end() {
     };
     const Leftover leftovers[] = {
         {s.acquired, s.acquire_line, "DST acquired and not committed", "call tile_regs_commit(), and pack"},
-        {s.committed != 0, s.acquire_line, "DST committed and not released", "call tile_regs_wait(), pack, and tile_regs_release()"},
+        {s.committed != 0, s.acquire_line, "DST committed and not released",
+         "call tile_regs_wait(), pack, and tile_regs_release()"},
         {s.pack_mask_line != 0, s.pack_mask_line, "the packer's mask of a reduction on", "call reduce_uninit()"},
         {s.l1_accumulate_line != 0, s.l1_accumulate_line, "L1 accumulation on", "call pack_reconfig_l1_acc(0)"},
         {s.relu_mode != 0, s.relu_line, "the packer's ReLU on", "call pack_relu_config(ReluConfig::none())"},
@@ -258,7 +265,8 @@ void check_compute_end() {
         {s.fpu.op == FpuOp::tilize, s.fpu_init_line, "the unpacker set to tilize", "call tilize_uninit"},
     };
     for (const Leftover& leftover : leftovers) {
-        if (leftover.on) fail(leftover.line, kNoCircularBuffer, leftover.hint, "the kernel ends with %s", leftover.what);
+        if (leftover.on) fail(leftover.line, kNoCircularBuffer, leftover.hint, "the kernel ends with %s",
+                              leftover.what);
     }
 }
 

@@ -52,7 +52,8 @@ void decode_block_float(const std::uint8_t* page, std::uint32_t bits, Tile& tile
 }
 
 // 16 values, already rounded to sign, exponent and 7 bits, share the largest exponent.
-void encode_block_float_row(const std::uint32_t* row, std::uint32_t bits, std::uint8_t* exponent, std::uint8_t* mantissas) {
+void encode_block_float_row(const std::uint32_t* row, std::uint32_t bits, std::uint8_t* exponent,
+                            std::uint8_t* mantissas) {
     std::uint32_t shared = 0;
     for (std::uint32_t i = 0; i < 16; ++i) shared = std::max(shared, row[i] >> 7 & 0xffu);
     *exponent = static_cast<std::uint8_t>(shared);
@@ -68,7 +69,8 @@ void encode_block_float_row(const std::uint32_t* row, std::uint32_t bits, std::u
             mantissas[i] = static_cast<std::uint8_t>(magnitude);
         } else {
             const std::uint32_t shift_in_byte = i % 2 * 4;
-            mantissas[i / 2] = static_cast<std::uint8_t>((mantissas[i / 2] & ~(15u << shift_in_byte)) | magnitude << shift_in_byte);
+            const std::uint32_t other = mantissas[i / 2] & ~(15u << shift_in_byte);
+            mantissas[i / 2] = static_cast<std::uint8_t>(other | magnitude << shift_in_byte);
         }
     }
 }
@@ -155,7 +157,8 @@ bool encode_plain(const Tile& tile, const PackSettings& settings, std::uint8_t* 
     }
     if (settings.format != DataFormat::Float16_b) return false;
     auto* out = reinterpret_cast<std::uint16_t*>(page);
-    for (std::uint32_t i = 0; i < tile_elements; ++i) out[i] = static_cast<std::uint16_t>(round_away_to_bf16(tile.u[i]) >> 16);
+    for (std::uint32_t i = 0; i < tile_elements; ++i)
+        out[i] = static_cast<std::uint16_t>(round_away_to_bf16(tile.u[i]) >> 16);
     return true;
 }
 
@@ -206,7 +209,8 @@ void decode_tile(const std::uint8_t* page, DataFormat format, Tile& tile) {
         case DataFormat::Int32:
         case DataFormat::UInt32: std::memcpy(tile.u, page, sizeof tile.u); break;
         case DataFormat::Float16_b:
-            for (std::uint32_t i = 0; i < tile_elements; ++i) tile.u[i] = static_cast<std::uint32_t>(half_words(page)[i]) << 16;
+            for (std::uint32_t i = 0; i < tile_elements; ++i)
+                tile.u[i] = static_cast<std::uint32_t>(half_words(page)[i]) << 16;
             break;
         case DataFormat::Float16:
             for (std::uint32_t i = 0; i < tile_elements; ++i) tile.u[i] = widen_fp16(half_words(page)[i]);

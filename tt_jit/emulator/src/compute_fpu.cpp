@@ -8,15 +8,23 @@ namespace tt_emulator {
 namespace {
 
 FpuInit matmul_description(const MatmulBlock& block) {
-    return {.op = FpuOp::matmul, .flags = block.transpose, .columns = block.columns, .rows = block.rows, .depth = block.depth};
+    return {.op = FpuOp::matmul,
+            .flags = block.transpose,
+            .columns = block.columns,
+            .rows = block.rows,
+            .depth = block.depth};
 }
 
 FpuInit binary_description(EltwiseBinaryType type, BroadcastType broadcast) {
-    return {.op = FpuOp::binary, .kind = static_cast<std::uint8_t>(type), .dimension = static_cast<std::uint8_t>(broadcast)};
+    return {.op = FpuOp::binary,
+            .kind = static_cast<std::uint8_t>(type),
+            .dimension = static_cast<std::uint8_t>(broadcast)};
 }
 
 FpuInit reuse_description(EltwiseBinaryType type, EltwiseBinaryReuseDestType reuse) {
-    return {.op = FpuOp::binary_reuse_dest, .kind = static_cast<std::uint8_t>(type), .dimension = static_cast<std::uint8_t>(reuse)};
+    return {.op = FpuOp::binary_reuse_dest,
+            .kind = static_cast<std::uint8_t>(type),
+            .dimension = static_cast<std::uint8_t>(reuse)};
 }
 
 FpuInit reduce_description(PoolType pool, ReduceDim dim) {
@@ -32,8 +40,11 @@ BinaryOp binary_op(EltwiseBinaryType type) {
 }
 
 BinarySettings binary_settings(EltwiseBinaryType type, bool accumulate, bool fresh) {
-    return {.op = binary_op(type), .fidelity = state().config.math_fidelity, .fp32_dest = state().config.fp32_dest_acc_en,
-            .accumulate = accumulate, .fresh = fresh};
+    return {.op = binary_op(type),
+            .fidelity = state().config.math_fidelity,
+            .fp32_dest = state().config.fp32_dest_acc_en,
+            .accumulate = accumulate,
+            .fresh = fresh};
 }
 
 // One matmul per DST tile. Operands are decoded once per call.
@@ -74,7 +85,8 @@ void require_block_fits(std::uint32_t dst, const MatmulBlock& block, std::uint32
     const std::uint32_t limit = state().config.dst_tiles();
     if (block.rows >= 1 && block.columns >= 1 && dst + block.rows * block.columns <= limit) return;
     fail(line, kNoCircularBuffer, "choose ct_dim * rt_dim within DST",
-         "a matmul block of %u x %u tiles at DST tile %u does not fit DST's %u tiles", block.rows, block.columns, dst, limit);
+         "a matmul block of %u x %u tiles at DST tile %u does not fit DST's %u tiles", block.rows, block.columns, dst,
+         limit);
 }
 
 void multiply(std::uint32_t in0, std::uint32_t in1, std::uint32_t tile0, std::uint32_t tile1, std::uint32_t dst,
@@ -105,7 +117,8 @@ void matmul_init(std::uint32_t in0, std::uint32_t in1, const MatmulBlock& block,
 
 void matmul(std::uint32_t in0, std::uint32_t in1, std::uint32_t tile0, std::uint32_t tile1, std::uint32_t dst,
             const MatmulBlock& block, std::uint32_t line) {
-    multiply(in0, in1, tile0, tile1, dst, block, "matmul_block", "call matmul_block_init with the same transpose, ct, rt and kt", line);
+    multiply(in0, in1, tile0, tile1, dst, block, "matmul_block",
+             "call matmul_block_init with the same transpose, ct, rt and kt", line);
 }
 
 void matmul_single(std::uint32_t in0, std::uint32_t in1, std::uint32_t tile0, std::uint32_t tile1, std::uint32_t dst,
@@ -122,8 +135,9 @@ void binary_init(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t 
     state().fpu_accumulate = accumulate;
 }
 
-void binary_tiles(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t cb0, std::uint32_t cb1, std::uint32_t tile0,
-                  std::uint32_t tile1, std::uint32_t dst, std::uint32_t broadcast_row, std::uint32_t line) {
+void binary_tiles(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t cb0, std::uint32_t cb1,
+                  std::uint32_t tile0, std::uint32_t tile1, std::uint32_t dst, std::uint32_t broadcast_row,
+                  std::uint32_t line) {
     const char* call = broadcast == BroadcastType::NONE ? "add_tiles, sub_tiles or mul_tiles" : "a *_tiles_bcast";
     require_fpu_init(binary_description(type, broadcast), call,
                      "call the init of the same operation and broadcast, e.g. add_init or mul_bcast_cols_init", line);
@@ -190,11 +204,15 @@ void reduce_tiles(PoolType pool, ReduceDim dim, std::uint32_t cb, std::uint32_t 
     load_source(scaler_cb, scaler_tile, scaler, line);
     const bool fresh = !dst_is_written(dst);
     Tile& out = updated_dst(dst, line);
-    const ReduceSettings settings{.dim = dim, .fidelity = state().config.math_fidelity, .fp32_dest = state().config.fp32_dest_acc_en,
-                                  .exact = state().config.exact_matmul, .source_a = state().source_a};
+    const ReduceSettings settings{.dim = dim,
+                                  .fidelity = state().config.math_fidelity,
+                                  .fp32_dest = state().config.fp32_dest_acc_en,
+                                  .exact = state().config.exact_matmul,
+                                  .source_a = state().source_a};
     if (pool == PoolType::MAX) {
         if (!scaler_is_one(scaler)) {
-            fail(line, scaler_cb, "fill row 0 of each of the four faces with 1.0", "reduce_tile<MAX> needs a scaler of 1.0");
+            fail(line, scaler_cb, "fill row 0 of each of the four faces with 1.0",
+                 "reduce_tile<MAX> needs a scaler of 1.0");
         }
         reduce_max_tile(data, settings, fresh, out);
     } else {

@@ -35,7 +35,8 @@ constexpr std::uint32_t vector_offset(std::uint32_t row, std::uint32_t column, s
     return tile_offset(row, column + v * lanes);
 }
 
-void multiply_block(const float* left, const float* right, std::uint32_t row, std::uint32_t column, bool fresh, float* dst) {
+void multiply_block(const float* left, const float* right, std::uint32_t row, std::uint32_t column, bool fresh,
+                    float* dst) {
     Vector sum[block_rows][block_vectors];
     for (std::uint32_t r = 0; r < block_rows; ++r) {
         for (std::uint32_t v = 0; v < block_vectors; ++v) {
@@ -57,7 +58,8 @@ void multiply_block(const float* left, const float* right, std::uint32_t row, st
         }
     }
     for (std::uint32_t r = 0; r < block_rows; ++r) {
-        for (std::uint32_t v = 0; v < block_vectors; ++v) vector_at(dst + vector_offset(row + r, column, v)) = sum[r][v];
+        for (std::uint32_t v = 0; v < block_vectors; ++v)
+            vector_at(dst + vector_offset(row + r, column, v)) = sum[r][v];
     }
 }
 

@@ -7,7 +7,8 @@
 
 namespace tt_emulator {
 
-// The tiles of SrcB (the left operand) and SrcA (the right one) of one matmul, cut to what `fidelity` passes see of them.
+// The tiles of SrcB (the left operand) and SrcA (the right one) of one matmul, cut to what `fidelity` passes see of
+// them.
 // HiFi3 leaves out low times low bits, which takes two products per tile.
 struct MatmulOperand {
     Tile part[2];
@@ -21,7 +22,8 @@ void split_right(std::uint32_t fidelity, MatmulOperand& operand);  // in: part[0
 // Sums in float, K in order; `fresh` ignores what `dst` holds.
 void matmul_tile(const Tile& left, const Tile& right, bool fresh, Tile& dst);
 
-// The hardware's own arithmetic: groups of eight products aligned to their largest, one rounding per pass. Bit exact, slow.
+// The hardware's own arithmetic: groups of eight products aligned to their largest, one rounding per pass. Bit exact,
+// slow.
 void matmul_tile_exact(const Tile& left, const Tile& right, std::uint32_t fidelity, bool fp32_dest, Tile& dst);
 
 }  // namespace tt_emulator

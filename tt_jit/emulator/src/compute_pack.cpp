@@ -21,9 +21,11 @@ void require_packable(std::uint32_t cb, const char* call, std::uint32_t line) {
         case DataFormat::UInt32:
         case DataFormat::UInt8:
             if (wide) return;
-            fail(line, cb, "set fp32_dest_acc_en in the compute configuration", "%s of %s needs a 32-bit DST", call, format_name(format));
+            fail(line, cb, "set fp32_dest_acc_en in the compute configuration", "%s of %s needs a 32-bit DST", call,
+                 format_name(format));
         default:
-            fail(line, cb, "use Float16_b or Float32 pages", "%s: the emulator does not pack %s", call, format_name(format));
+            fail(line, cb, "use Float16_b or Float32 pages", "%s: the emulator does not pack %s", call,
+                 format_name(format));
     }
 }
 
@@ -34,10 +36,12 @@ void require_own_accumulation(std::uint32_t cb, std::uint32_t page, const char* 
     if (s.l1_accumulate_cb == kNoCircularBuffer) s.l1_accumulate_cb = cb;
     if (s.l1_accumulate_cb != cb) {
         fail(line, cb, "call pack_reconfig_l1_acc(0) in front of packs to another buffer",
-             "%s while L1 accumulation is still on for buffer %u (switched on in line %u)", call, s.l1_accumulate_cb, s.l1_accumulate_line);
+             "%s while L1 accumulation is still on for buffer %u (switched on in line %u)", call, s.l1_accumulate_cb,
+             s.l1_accumulate_line);
     }
     if (buffer.format != DataFormat::Float32 && buffer.format != DataFormat::Float16_b) {
-        fail(line, cb, "accumulate in Float32 or Float16_b pages", "the packer cannot accumulate in %s", format_name(buffer.format));
+        fail(line, cb, "accumulate in Float32 or Float16_b pages", "the packer cannot accumulate in %s",
+             format_name(buffer.format));
     }
     const std::uint32_t ring_page = buffer.back + page;
     if (ring_page < buffer.pages && !(buffer.page_flags[ring_page] & kWritten)) {
@@ -68,8 +72,9 @@ void pack_tile_to(std::uint32_t dst, std::uint32_t cb, std::uint32_t page, const
         encode_tile(tile, pack_settings(), target);
     } else {
         if (!packed_dst_is_reduced(dst)) {
-            fail(line, cb, "call reduce_uninit() after the reduction", "%s of a tile that is no reduction's result while the packer "
-                 "masks for the reduce_init in line %u", call, s.pack_mask_line);
+            fail(line, cb, "call reduce_uninit() after the reduction",
+                 "%s of a tile that is no reduction's result while the packer masks for the reduce_init in line %u",
+                 call, s.pack_mask_line);
         }
         Tile masked;
         apply_reduce_mask(tile, static_cast<ReduceDim>(s.pack_mask_dimension), masked);
@@ -91,7 +96,8 @@ void require_packer(std::uint32_t cb, const char* call, std::uint32_t line) {
     const DataFormat needed = circular_buffer(cb, line).format;
     if (needed != state().pack_format) {
         fail(line, cb, "emit pack_reconfig_data_format(cb) after the last pack to the other buffer",
-             "%s writes %s, but the packer is configured for %s", call, format_name(needed), format_name(state().pack_format));
+             "%s writes %s, but the packer is configured for %s", call, format_name(needed),
+             format_name(state().pack_format));
     }
     require_packable(cb, call, line);
 }

@@ -1,6 +1,5 @@
 #include "compute_reduce.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "compute_binary.h"
@@ -37,7 +36,8 @@ std::uint32_t stored(float value, bool fp32_dest) {
 }
 
 // dst[c] += sum over k of left[k] * face[k][c]: one row of the matrix unit over one face.
-void multiply_row(const std::uint32_t* left, const Tile& right, std::uint32_t face, const ReduceSettings& settings, Row& dst) {
+void multiply_row(const std::uint32_t* left, const Tile& right, std::uint32_t face, const ReduceSettings& settings,
+                  Row& dst) {
     const std::uint32_t* rows = right.u + face * face_elements;
     if (settings.exact) {
         Tile one_row, one_face, sum;
@@ -77,8 +77,9 @@ void sum_rows(const Tile& data, const Tile& scaler, const ReduceSettings& settin
         for (std::uint32_t r = 0; r < 16; ++r) {
             for (std::uint32_t c = 0; c < 16; ++c) {
                 const std::uint32_t i = r * 16 + c;
+                const std::uint32_t *right_data = faces + face_elements, *right_scaler = scaler.u + face_elements;
                 products[i] = float_of(faces[i] & data_kept) * float_of(scaler.u[c] & scaler_kept) +
-                              float_of(faces[face_elements + i] & data_kept) * float_of(scaler.u[face_elements + c] & scaler_kept);
+                              float_of(right_data[i] & data_kept) * float_of(right_scaler[c] & scaler_kept);
             }
         }
         for (std::uint32_t r = 0; r < 16; ++r) {
@@ -88,7 +89,8 @@ void sum_rows(const Tile& data, const Tile& scaler, const ReduceSettings& settin
         for (std::uint32_t c = 0; c < 16; ++c) {
             for (std::uint32_t r = 0; r < 16; ++r) sum[r] += columns[c * 16 + r];
         }
-        for (std::uint32_t r = 0; r < 16; ++r) dst.u[tile_offset(half * 16 + r, 0)] = stored(sum[r], settings.fp32_dest);
+        for (std::uint32_t r = 0; r < 16; ++r)
+            dst.u[tile_offset(half * 16 + r, 0)] = stored(sum[r], settings.fp32_dest);
     }
 }
 
@@ -124,7 +126,9 @@ void sum_all(const Tile& data, const Tile& scaler, const ReduceSettings& setting
 }
 
 // The order by sign and magnitude, in which every bit pattern has its place. Its own inverse.
-TT_EMULATOR_LANES Int ordered(const Bits& value) { return as_int(value ^ (as_bits(as_int(value) >> 31) & 0x7fffffffu)); }
+TT_EMULATOR_LANES Int ordered(const Bits& value) {
+    return as_int(value ^ (as_bits(as_int(value) >> 31) & 0x7fffffffu));
+}
 
 // max over the rows of one face, column by column.
 void pool_face(const std::uint32_t* face, Row& row) {
@@ -159,7 +163,8 @@ void max_rows(const Tile& data, const ReduceSettings& settings, bool fresh, Tile
         // The way back through SrcB and an addition leaves the row of maxima, too: the next tile is compared with it.
         std::memset(out, 0, face_elements * sizeof *out);
         const Bits maxima = load_bits(row.u), nothing{};
-        store_bits(out, settings.fp32_dest ? fpu::add<true>(nothing, nothing, maxima) : fpu::add<false>(nothing, nothing, maxima));
+        store_bits(out, settings.fp32_dest ? fpu::add<true>(nothing, nothing, maxima)
+                                           : fpu::add<false>(nothing, nothing, maxima));
         for (std::uint32_t i = 1; i < 16; ++i) out[i * 16] = out[i];
     }
 }

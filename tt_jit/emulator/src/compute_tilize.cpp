@@ -32,7 +32,8 @@ std::uint8_t* stick_space(std::uint32_t cb, std::uint32_t bytes, std::uint32_t l
 }
 
 // A page in tile order that holds columns [32 * tile, 32 * tile + 32) of the sticks.
-void gather_tile(const std::uint8_t* rows, std::uint32_t row_bytes, std::uint32_t tile, std::uint32_t element, std::uint8_t* page) {
+void gather_tile(const std::uint8_t* rows, std::uint32_t row_bytes, std::uint32_t tile, std::uint32_t element,
+                 std::uint8_t* page) {
     for (std::uint32_t row = 0; row < tile_rows; ++row) {
         for (std::uint32_t half = 0; half < 2; ++half) {
             const std::uint8_t* source = rows + row * row_bytes + (tile * 32 + half * 16) * element;
@@ -41,7 +42,8 @@ void gather_tile(const std::uint8_t* rows, std::uint32_t row_bytes, std::uint32_
     }
 }
 
-void scatter_tile(const std::uint8_t* page, std::uint32_t row_bytes, std::uint32_t tile, std::uint32_t element, std::uint8_t* rows) {
+void scatter_tile(const std::uint8_t* page, std::uint32_t row_bytes, std::uint32_t tile, std::uint32_t element,
+                  std::uint8_t* rows) {
     for (std::uint32_t row = 0; row < tile_rows; ++row) {
         for (std::uint32_t half = 0; half < 2; ++half) {
             std::uint8_t* target = rows + row * row_bytes + (tile * 32 + half * 16) * element;
@@ -110,7 +112,8 @@ void untilize_init(std::uint32_t columns, std::uint32_t full_columns, std::uint3
     require_no_block_format(out_cb, "pack_untilize_init", line);
     if (columns == 0 || columns > state().config.dst_tiles() || full_columns % columns != 0) {
         fail(line, out_cb, "choose a block_ct_dim within DST that divides full_ct_dim",
-             "pack_untilize of blocks of %u in %u tiles: DST holds %u", columns, full_columns, state().config.dst_tiles());
+             "pack_untilize of blocks of %u in %u tiles: DST holds %u", columns, full_columns,
+             state().config.dst_tiles());
     }
     state().pack_format = circular_buffer(out_cb, line).format;
     state().untilize_line = line;
@@ -129,7 +132,8 @@ void untilize_dst(std::uint32_t columns, std::uint32_t full_columns, std::uint32
         for (std::uint32_t column = 0; column < columns; ++column) {
             alignas(64) std::uint8_t page[sizeof(Tile)];
             encode_tile(packed_dst(row * columns + column, line), pack_settings(), page);
-            scatter_tile(page, row_bytes, column_block * columns + column, element, space + row * tile_rows * row_bytes);
+            scatter_tile(page, row_bytes, column_block * columns + column, element,
+                         space + row * tile_rows * row_bytes);
             ++core->counters.pack_tiles;
         }
     }

@@ -42,7 +42,8 @@ Broadcast broadcast_of(BroadcastType type) { return static_cast<Broadcast>(type)
 void copy_init(std::uint32_t cb, bool transpose_faces, bool transpose_within_faces, std::uint32_t line) {
     const CircularBuffer& buffer = circular_buffer(cb, line);
     if (transpose_within_faces && goes_to_dest(buffer)) {
-        fail(line, cb, "use transpose_init and transpose_tile", "copy_init cannot transpose within faces on the way to DST");
+        fail(line, cb, "use transpose_init and transpose_tile",
+             "copy_init cannot transpose within faces on the way to DST");
     }
     const int flags = (transpose_faces ? swaps_faces : 0) | (transpose_within_faces ? within_faces : 0);
     set_fpu_init(copy_description(buffer, static_cast<std::uint8_t>(flags)), line);
@@ -51,8 +52,10 @@ void copy_init(std::uint32_t cb, bool transpose_faces, bool transpose_within_fac
 void copy_tiles(std::uint32_t cb, std::uint32_t tile, std::uint32_t dst, std::uint32_t count, std::uint32_t line) {
     const CircularBuffer& buffer = circular_buffer(cb, line);
     const std::uint8_t flags = state().fpu.op == FpuOp::copy ? state().fpu.flags : std::uint8_t{0};
-    require_fpu_init(copy_description(buffer, flags), "copy_tile", "call copy_init(cb) after the last init of another operation, "
-                     "and again when the buffer's path to DST changes", line);
+    require_fpu_init(copy_description(buffer, flags), "copy_tile",
+                     "call copy_init(cb) after the last init of another operation, "
+                     "and again when the buffer's path to DST changes",
+                     line);
     require_source_a(cb, "copy_tile", line);
     for (std::uint32_t i = 0; i < count; ++i) {
         Tile& out = overwritten_dst(dst + i, line);
@@ -69,14 +72,16 @@ void copy_tiles(std::uint32_t cb, std::uint32_t tile, std::uint32_t dst, std::ui
 
 void unary_broadcast_init(BroadcastType broadcast, std::uint32_t cb, std::uint32_t line) {
     const CircularBuffer& buffer = circular_buffer(cb, line);
-    set_fpu_init({.op = FpuOp::unary_broadcast, .kind = broadcast_kind(buffer), .dimension = static_cast<std::uint8_t>(broadcast)},
-                 line);
+    set_fpu_init({.op = FpuOp::unary_broadcast, .kind = broadcast_kind(buffer),
+                 .dimension = static_cast<std::uint8_t>(broadcast)}, line);
 }
 
-void unary_broadcast(BroadcastType broadcast, std::uint32_t cb, std::uint32_t tile, std::uint32_t dst, std::uint32_t line) {
+void unary_broadcast(BroadcastType broadcast, std::uint32_t cb, std::uint32_t tile, std::uint32_t dst,
+                     std::uint32_t line) {
     const CircularBuffer& buffer = circular_buffer(cb, line);
-    require_fpu_init({.op = FpuOp::unary_broadcast, .kind = broadcast_kind(buffer), .dimension = static_cast<std::uint8_t>(broadcast)},
-                     "unary_bcast", "call unary_bcast_init<same type>(cb)", line);
+    require_fpu_init({.op = FpuOp::unary_broadcast, .kind = broadcast_kind(buffer),
+                     .dimension = static_cast<std::uint8_t>(broadcast)}, "unary_bcast",
+                     "call unary_bcast_init<same type>(cb)", line);
     require_source_a(cb, "unary_bcast", line);
     if (broadcast != BroadcastType::NONE && !goes_to_dest(buffer)) require_source_b(cb, "unary_bcast", line);
     Tile& out = overwritten_dst(dst, line);
@@ -95,7 +100,8 @@ void transpose_init(std::uint32_t cb, std::uint32_t line) {
 
 void transpose(std::uint32_t cb, std::uint32_t tile, std::uint32_t dst, std::uint32_t line) {
     const CircularBuffer& buffer = circular_buffer(cb, line);
-    require_fpu_init({.op = FpuOp::transpose, .kind = goes_to_dest(buffer)}, "transpose_tile", "call transpose_init(cb)", line);
+    require_fpu_init({.op = FpuOp::transpose, .kind = goes_to_dest(buffer)}, "transpose_tile",
+                     "call transpose_init(cb)", line);
     require_source_a(cb, "transpose_tile", line);
     Tile& out = overwritten_dst(dst, line);
     Tile source;
@@ -112,12 +118,14 @@ void transpose_dest(bool is_32bit, bool of_faces, std::uint32_t dst, std::uint32
     require_fpu_init({.op = FpuOp::transpose_dest, .kind = is_32bit, .flags = of_faces}, "transpose_dest",
                      "call transpose_dest_init<same arguments>()", line);
     if (is_32bit && !state().config.fp32_dest_acc_en) {
-        fail(line, kNoCircularBuffer, "use transpose_dest<false> or set fp32_dest_acc_en", "transpose_dest<true> needs a 32-bit DST");
+        fail(line, kNoCircularBuffer, "use transpose_dest<false> or set fp32_dest_acc_en",
+             "transpose_dest<true> needs a 32-bit DST");
     }
     Tile& tile = updated_dst(dst, line);
     const Tile source = tile;
     transpose_tile_faces(source, of_faces, true, tile);
-    if (!is_32bit && state().config.fp32_dest_acc_en) truncate_to_source(Tile(tile), {DataFormat::Float16_b, false}, tile);
+    if (!is_32bit && state().config.fp32_dest_acc_en) truncate_to_source(Tile(tile), {DataFormat::Float16_b, false},
+                                                                         tile);
     ++core->counters.copy_tiles;
 }
 

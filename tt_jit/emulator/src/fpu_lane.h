@@ -30,7 +30,9 @@ TT_EMULATOR_LANES Int align(const Term& term, const Int& exponent) {
     return select(distance <= 0, term.magnitude, shifted) & (distance < 31);
 }
 
-TT_EMULATOR_LANES Int with_sign(const Int& negative, const Int& magnitude) { return (magnitude ^ -negative) + negative; }
+TT_EMULATOR_LANES Int with_sign(const Int& negative, const Int& magnitude) {
+    return (magnitude ^ -negative) + negative;
+}
 
 // DST += first + second, rounded as the accumulator does: 24 bits, or 8 bits in a 16-bit DST.
 template <bool fp32_dest, bool two_terms>
@@ -52,7 +54,8 @@ TT_EMULATOR_LANES Bits accumulate(const Bits& dst, const Term& first, const Term
     if constexpr (two_terms) sum += with_sign(second.negative, b);
     const Int magnitude = magnitude_of(sum);
 
-    // Up to 29 bits: round to 24 (ties up) before the conversion, which is then exact and normalises. A comparison is -1.
+    // Up to 29 bits: round to 24 (ties up) before the conversion, which is then exact and normalises. A
+    // comparison is -1.
     Int excess = Int{} - (magnitude >= 1 << 24) - (magnitude >= 1 << 25);
     if constexpr (two_terms) excess -= (magnitude >= 1 << 26) + (magnitude >= 1 << 27) + (magnitude >= 1 << 28);
     const Int rounded = ((magnitude + ((splat(1) << excess) >> 1)) >> excess) << excess;

@@ -110,7 +110,8 @@ const BinaryOperation binary_max{INIT(binary_max_tile_init), exact, pairs<maximu
 const BinaryOperation binary_min{INIT(binary_min_tile_init), exact, pairs<minimum>};
 const BinaryOperation mul_binary{INIT(mul_binary_tile_init), nearest, pairs<times>};
 const BinaryOperation ne_binary{INIT(ne_binary_tile_init), exact, pairs<differs>};
-const BinaryOperation nextafter_bf16_binary{INIT(nextafter_bf16_binary_tile_init), truncate, pairs<next_after<0x10000>>};
+const BinaryOperation nextafter_bf16_binary{INIT(nextafter_bf16_binary_tile_init), truncate,
+    pairs<next_after<0x10000>>};
 const BinaryOperation nextafter_binary{INIT(nextafter_binary_tile_init), truncate, pairs<next_after<1>>};
 const BinaryOperation power_binary{INIT(power_binary_tile_init), nearest, pairs<m::pow>};
 const BinaryOperation remainder_binary{INIT(remainder_binary_tile_init), nearest, pairs<remainder_of>};

@@ -17,10 +17,13 @@ constexpr const char* init_names[] = {
 #undef TT_EMULATOR_SFPU_INIT
 };
 
-constexpr std::uint32_t packed_init(SfpuInit init, std::uint32_t variant) { return static_cast<std::uint32_t>(init) | variant << 16; }
+constexpr std::uint32_t packed_init(SfpuInit init, std::uint32_t variant) {
+    return static_cast<std::uint32_t>(init) | variant << 16;
+}
 const char* init_name(std::uint32_t packed) { return init_names[packed & 0xffffu]; }
 
-void require_init(std::uint32_t held, SfpuInit init, std::uint32_t variant, const char* suffix, const char* call, std::uint32_t line) {
+void require_init(std::uint32_t held, SfpuInit init, std::uint32_t variant, const char* suffix, const char* call,
+                  std::uint32_t line) {
     const std::uint32_t needed = packed_init(init, variant);
     if (held == needed) return;
     require_started(call, line);
@@ -31,8 +34,8 @@ void require_init(std::uint32_t held, SfpuInit init, std::uint32_t variant, cons
     std::strncat(hint, " in front of it, after the last init of another SFPU operation", 64);
     if (held == 0) fail(line, kNoCircularBuffer, hint, "%s without %s%s", call, name, suffix);
     if ((held ^ needed) & 0xffffu) {
-        fail(line, kNoCircularBuffer, hint, "%s without %s%s: the last SFPU init was %s in line %u", call, name, suffix, init_name(held),
-             state().sfpu_init_line);
+        fail(line, kNoCircularBuffer, hint, "%s without %s%s: the last SFPU init was %s in line %u", call, name, suffix,
+             init_name(held), state().sfpu_init_line);
     }
     fail(line, kNoCircularBuffer, "give the init and its calls the same template arguments",
          "%s and its %s%s in line %u have different template arguments", call, name, suffix, state().sfpu_init_line);
@@ -44,7 +47,8 @@ void require_math_init(SfpuInit init, std::uint32_t variant, const char* call, s
 
 void require_lane_width(LaneStore store, const char* call, std::uint32_t line) {
     if (store != LaneStore::int32 || state().config.fp32_dest_acc_en) return;
-    fail(line, kNoCircularBuffer, "set fp32_dest_acc_en in the compute configuration", "%s works on 32-bit lanes, DST holds 16", call);
+    fail(line, kNoCircularBuffer, "set fp32_dest_acc_en in the compute configuration",
+         "%s works on 32-bit lanes, DST holds 16", call);
 }
 
 void store_lanes(Tile& tile, LaneStore store, std::uint32_t begin, std::uint32_t count) {
@@ -70,11 +74,13 @@ LaneRanges ranges_of(VectorMode mode, const char* call, std::uint32_t line) {
         case VectorMode::RC: return {{{0, tile_elements}, {}}, 1};
         case VectorMode::R: return {{{0, 2 * face_elements}, {}}, 1};
         case VectorMode::C: return {{{0, face_elements}, {2 * face_elements, face_elements}}, 2};
-        default: fail(line, kNoCircularBuffer, "use VectorMode::RC, R or C", "%s with an unsupported vector mode", call);
+        default: fail(line, kNoCircularBuffer, "use VectorMode::RC, R or C", "%s with an unsupported vector mode",
+                      call);
     }
 }
 
-void run_unary(const UnaryOperation& operation, Tile& tile, const LaneRanges& ranges, const SfpuParameters& parameters) {
+void run_unary(const UnaryOperation& operation, Tile& tile, const LaneRanges& ranges,
+               const SfpuParameters& parameters) {
     for (std::uint32_t i = 0; i < ranges.size; ++i) {
         const LaneRange range = ranges.range[i];
         operation.run(tile, range.begin, range.count, parameters);
@@ -93,7 +99,9 @@ Tile& result_dst(std::uint32_t out, std::uint32_t in0, std::uint32_t in1, std::u
 }
 
 // The init functions that take operands leave them in the SFPU for the calls.
-bool uses_init_operands(SfpuInit init) { return init == SfpuInit::fmod_tile_init || init == SfpuInit::remainder_tile_init; }
+bool uses_init_operands(SfpuInit init) {
+    return init == SfpuInit::fmod_tile_init || init == SfpuInit::remainder_tile_init;
+}
 
 }  // namespace
 
@@ -126,15 +134,16 @@ void sfpu_unary(const UnaryOperation& operation, std::uint32_t dst, VectorMode m
     run_unary(operation, tile, ranges, {{state().sfpu_parameter[0], state().sfpu_parameter[1], 0}});
 }
 
-void sfpu_unary_pack(const UnaryOperation& operation, std::uint32_t dst, const SfpuParameters& parameters, std::uint32_t variant,
-                     const char* call, std::uint32_t line) {
+void sfpu_unary_pack(const UnaryOperation& operation, std::uint32_t dst, const SfpuParameters& parameters,
+                     std::uint32_t variant, const char* call, std::uint32_t line) {
     require_init(state().sfpu_init_pack, operation.init, variant, "_pack", call, line);
     Tile& tile = packed_dst(dst, line);
     run_unary(operation, tile, ranges_of(VectorMode::RC, call, line), parameters);
 }
 
-void sfpu_binary(const BinaryOperation& operation, std::uint32_t dst0, std::uint32_t dst1, std::uint32_t out, VectorMode mode,
-                 const SfpuParameters& parameters, std::uint32_t variant, const char* call, std::uint32_t line) {
+void sfpu_binary(const BinaryOperation& operation, std::uint32_t dst0, std::uint32_t dst1, std::uint32_t out,
+                 VectorMode mode, const SfpuParameters& parameters, std::uint32_t variant, const char* call,
+                 std::uint32_t line) {
     require_math_init(operation.init, variant, call, line);
     require_lane_width(operation.store, call, line);
     const LaneRanges ranges = ranges_of(mode, call, line);
@@ -149,8 +158,9 @@ void sfpu_binary(const BinaryOperation& operation, std::uint32_t dst0, std::uint
     ++core->counters.sfpu_tiles;
 }
 
-void sfpu_ternary(const TernaryOperation& operation, std::uint32_t dst0, std::uint32_t dst1, std::uint32_t dst2, std::uint32_t out,
-                  const SfpuParameters& parameters, std::uint32_t variant, const char* call, std::uint32_t line) {
+void sfpu_ternary(const TernaryOperation& operation, std::uint32_t dst0, std::uint32_t dst1, std::uint32_t dst2,
+                  std::uint32_t out, const SfpuParameters& parameters, std::uint32_t variant, const char* call,
+                  std::uint32_t line) {
     require_math_init(operation.init, variant, call, line);
     require_lane_width(operation.store, call, line);
     const Tile& a = read_dst(dst0, line);
@@ -162,7 +172,8 @@ void sfpu_ternary(const TernaryOperation& operation, std::uint32_t dst0, std::ui
     ++core->counters.sfpu_tiles;
 }
 
-void sfpu_broadcast(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t data, std::uint32_t vector, std::uint32_t line) {
+void sfpu_broadcast(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t data, std::uint32_t vector,
+                    std::uint32_t line) {
     const bool column = broadcast == BroadcastType::COL;
     require_math_init(column ? SfpuInit::sfpu_bcast_col_init : SfpuInit::sfpu_bcast_row_init, 0,
                       column ? "a sfpu_*_bcast_col" : "a sfpu_*_bcast_row", line);
@@ -171,7 +182,9 @@ void sfpu_broadcast(EltwiseBinaryType type, BroadcastType broadcast, std::uint32
     Tile& tile = updated_dst(data, line);
     for (std::uint32_t i = 0; i < tile_elements; ++i) {
         const float a = tile.f[i], b = spread.f[i];
-        const float value = type == EltwiseBinaryType::ELWADD ? a + b : type == EltwiseBinaryType::ELWSUB ? a - b : a * b;
+        const float value = type == EltwiseBinaryType::ELWADD   ? a + b
+                            : type == EltwiseBinaryType::ELWSUB ? a - b
+                                                                : a * b;
         tile.f[i] = sfpu_math::flush(value);
     }
     store_lanes(tile, LaneStore::truncate, 0, tile_elements);
@@ -204,8 +217,8 @@ void sfpu_copy_dst(DataFormat, std::uint32_t source, std::uint32_t target, std::
 void sfpu_mask(std::uint32_t data, std::uint32_t mask, DataFormat format, std::uint32_t fill, std::uint32_t line) {
     require_math_init(SfpuInit::mask_tile_init, 0, "mask_tile", line);
     if (mask != data + 1) {
-        fail(line, kNoCircularBuffer, "put the mask into the DST tile after the data", "mask_tile(%u, %u): the mask has to be tile %u", data,
-             mask, data + 1);
+        fail(line, kNoCircularBuffer, "put the mask into the DST tile after the data",
+             "mask_tile(%u, %u): the mask has to be tile %u", data, mask, data + 1);
     }
     const Tile& where = read_dst(mask, line);
     Tile& tile = updated_dst(data, line);

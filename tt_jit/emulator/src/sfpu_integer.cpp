@@ -82,7 +82,8 @@ Int least_multiple(Int a, Int b) {
 }
 
 // The quotient is a float.
-void divide_as_float(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count, const SfpuParameters&) {
+void divide_as_float(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count,
+                     const SfpuParameters&) {
     for (std::uint32_t i = begin; i < begin + count; ++i) {
         const Int left = a.i[i], right = b.i[i];
         const float quotient = static_cast<float>(left) / static_cast<float>(right);
@@ -151,15 +152,19 @@ const BinaryOperation add_int32{INIT(add_int_tile_init), int32, integer_pairs<pl
 const BinaryOperation add_uint16{INIT(add_int_tile_init), uint16, integer_pairs<plus>};
 const BinaryOperation binary_left_shift_int32{INIT(binary_shift_tile_init), int32, integer_pairs<shift_left>};
 const BinaryOperation binary_left_shift_uint16{INIT(binary_shift_tile_init), uint16, integer_pairs<shift_left>};
-const BinaryOperation binary_logical_right_shift_int32{INIT(binary_shift_tile_init), int32, integer_pairs<shift_right_logical>};
-const BinaryOperation binary_logical_right_shift_uint16{INIT(binary_shift_tile_init), uint16, integer_pairs<shift_right_logical>};
+const BinaryOperation binary_logical_right_shift_int32{INIT(binary_shift_tile_init), int32,
+    integer_pairs<shift_right_logical>};
+const BinaryOperation binary_logical_right_shift_uint16{INIT(binary_shift_tile_init), uint16,
+    integer_pairs<shift_right_logical>};
 const BinaryOperation binary_max_int32{INIT(binary_max_int32_tile_init), int32, integer_pairs<maximum>};
 const BinaryOperation binary_max_uint32{INIT(binary_max_uint32_tile_init), int32, integer_pairs<maximum_unsigned>};
 const BinaryOperation binary_min_int32{INIT(binary_min_int32_tile_init), int32, integer_pairs<minimum>};
 const BinaryOperation binary_min_uint32{INIT(binary_min_uint32_tile_init), int32, integer_pairs<minimum_unsigned>};
 const BinaryOperation binary_right_shift_int32{INIT(binary_shift_tile_init), int32, integer_pairs<shift_right>};
-const BinaryOperation binary_right_shift_uint16{INIT(binary_shift_tile_init), uint16, integer_pairs<shift_right_logical>};
-const BinaryOperation binary_right_shift_uint32{INIT(binary_shift_tile_init), int32, integer_pairs<shift_right_constant_unsigned>};
+const BinaryOperation binary_right_shift_uint16{INIT(binary_shift_tile_init), uint16,
+    integer_pairs<shift_right_logical>};
+const BinaryOperation binary_right_shift_uint32{INIT(binary_shift_tile_init), int32,
+    integer_pairs<shift_right_constant_unsigned>};
 const BinaryOperation bitwise_and_binary_int32{INIT(binary_bitwise_tile_init), int32, integer_pairs<both>};
 const BinaryOperation bitwise_and_binary_uint16{INIT(binary_bitwise_tile_init), uint16, integer_pairs<both>};
 const BinaryOperation bitwise_or_binary_int32{INIT(binary_bitwise_tile_init), int32, integer_pairs<either>};

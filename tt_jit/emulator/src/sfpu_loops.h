@@ -41,7 +41,8 @@ void lanes_2(Tile& tile, std::uint32_t begin, std::uint32_t count, const SfpuPar
 
 template <float (*function)(float, float, float, float)>
 void lanes_3(Tile& tile, std::uint32_t begin, std::uint32_t count, const SfpuParameters& parameters) {
-    const float a = float_parameter(parameters, 0), b = float_parameter(parameters, 1), c = float_parameter(parameters, 2);
+    const float a = float_parameter(parameters, 0), b = float_parameter(parameters, 1), c = float_parameter(parameters,
+                                                                                                            2);
     float* x = tile.f + begin;
     for (std::uint32_t i = 0; i < count; ++i) x[i] = sfpu_math::flush(function(x[i], a, b, c));
 }
@@ -73,14 +74,16 @@ void pairs(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::ui
 }
 
 template <float (*function)(float, float, float, float)>
-void pairs_2(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count, const SfpuParameters& parameters) {
+void pairs_2(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count,
+             const SfpuParameters& parameters) {
     const float p = float_parameter(parameters, 0), q = float_parameter(parameters, 1);
     TT_EMULATOR_LANES_APART
     for (std::uint32_t i = begin; i < begin + count; ++i) out.f[i] = sfpu_math::flush(function(a.f[i], b.f[i], p, q));
 }
 
 template <std::int32_t (*function)(std::int32_t, std::int32_t)>
-void integer_pairs(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count, const SfpuParameters&) {
+void integer_pairs(const Tile& a, const Tile& b, Tile& out, std::uint32_t begin, std::uint32_t count,
+                   const SfpuParameters&) {
     TT_EMULATOR_LANES_APART
     for (std::uint32_t i = begin; i < begin + count; ++i) out.i[i] = function(a.i[i], b.i[i]);
 }
@@ -89,7 +92,8 @@ template <float (*function)(float, float, float, float)>
 void triples(const Tile& a, const Tile& b, const Tile& c, Tile& out, const SfpuParameters& parameters) {
     const float value = float_parameter(parameters, 0);
     TT_EMULATOR_LANES_APART
-    for (std::uint32_t i = 0; i < tile_elements; ++i) out.f[i] = sfpu_math::flush(function(a.f[i], b.f[i], c.f[i], value));
+    for (std::uint32_t i = 0; i < tile_elements; ++i)
+        out.f[i] = sfpu_math::flush(function(a.f[i], b.f[i], c.f[i], value));
 }
 
 }  // namespace tt_emulator

@@ -212,15 +212,16 @@ inline float power_of_magnitude(float x, float y) {
     const double exponent = static_cast<double>(static_cast<std::int32_t>(static_cast<std::int64_t>(bits) >> 52));
     const double m = __builtin_bit_cast(double, (bits & 0xfffffffffffffull) + 0x3fe6a09e667f3bcdull);
     const double s = (m - 1.0) / (m + 1.0), q = s * s;
-    const double series = 1.0 + q * (1.0 / 3 + q * (1.0 / 5 + q * (1.0 / 7 + q * (1.0 / 9 + q * (1.0 / 11 + q * (1.0 / 13))))));
+    const double series =
+        1.0 + q * (1.0 / 3 + q * (1.0 / 5 + q * (1.0 / 7 + q * (1.0 / 9 + q * (1.0 / 11 + q * (1.0 / 13))))));
     const double log2 = exponent + 2.8853900817779268147 * s * series;
     const double t = static_cast<double>(y) * log2;
     const double bounded = t < -200.0 ? -200.0 : t > 200.0 ? 200.0 : t;
     constexpr double magic = 6755399441055744.0;
     const double n = (bounded + magic) - magic;
     const double r = (bounded - n) * 0.69314718055994530942;
-    const double e = 1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720 + r * (1.0 / 5040 +
-                     r * (1.0 / 40320))))))));
+    const double r4 = 1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720 + r * (1.0 / 5040 + r * (1.0 / 40320))));
+    const double e = 1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * r4)));
     const std::int64_t exponent_bits = static_cast<std::int64_t>(static_cast<std::int32_t>(n)) + 1023;
     return static_cast<float>(e * __builtin_bit_cast(double, exponent_bits << 52));
 }
@@ -228,7 +229,8 @@ inline float power_of_magnitude(float x, float y) {
 // IEEE pow. Zero and infinite bases are not covered by the logarithm.
 inline float pow(float x, float y) {
     const float magnitude = absolute(x);
-    const bool integer = absolute(y) >= 16777216.0f || static_cast<float>(static_cast<std::int32_t>(limited(y, -2e7f, 2e7f))) == y;
+    const bool integer =
+        absolute(y) >= 16777216.0f || static_cast<float>(static_cast<std::int32_t>(limited(y, -2e7f, 2e7f))) == y;
     const bool odd = integer && absolute(y) < 16777216.0f && (static_cast<std::int32_t>(limited(y, -2e7f, 2e7f)) & 1);
     const bool tiny = magnitude < 1.17549435e-38f;
     const float of_zero = y > 0.0f ? 0.0f : infinity;

@@ -14,7 +14,8 @@ void require_init(SfpuInit init, std::uint32_t variant, const char* call, const 
     const std::uint32_t needed = static_cast<std::uint32_t>(init) | variant << 16;
     if (state().sfpu_init == needed) return;
     require_started(call, line);
-    fail(line, kNoCircularBuffer, hint, "%s without its init, or with other template arguments (last SFPU init in line %u)", call,
+    fail(line, kNoCircularBuffer, hint,
+         "%s without its init, or with other template arguments (last SFPU init in line %u)", call,
          state().sfpu_init_line);
 }
 
@@ -125,7 +126,9 @@ std::uint32_t integer_of(float value, Kind to) {
             if (!(value > 0.0f)) return 0;
             return value >= 4294967296.0f ? 0xffffffffu : static_cast<std::uint32_t>(value);
         }
-        case Kind::uint16: return static_cast<std::uint32_t>(sfpu_math::nearest_integer(sfpu_math::limited(value, 0.0f, 65535.0f)).integer);
+        case Kind::uint16:
+            return static_cast<std::uint32_t>(
+                sfpu_math::nearest_integer(sfpu_math::limited(value, 0.0f, 65535.0f)).integer);
         default: {
             const bool in_range = sfpu_math::absolute(value) < 2147483648.0f;
             return in_range ? static_cast<std::uint32_t>(static_cast<std::int32_t>(value)) & 0xffu : 0u;
@@ -152,13 +155,15 @@ void convert_lanes(Tile& tile, Kind from, Kind to) {
 
 }  // namespace
 
-void sfpu_reduce(PoolType pool, DataFormat format, ReduceDim dim, std::uint32_t dst, std::uint32_t columns, std::uint32_t rows,
-                 std::uint32_t line) {
+void sfpu_reduce(PoolType pool, DataFormat format, ReduceDim dim, std::uint32_t dst, std::uint32_t columns,
+                 std::uint32_t rows, std::uint32_t line) {
     const auto variant = static_cast<std::uint32_t>(pool) | static_cast<std::uint32_t>(format) << 4;
-    require_init(SfpuInit::sfpu_reduce_init, variant, "sfpu_reduce", "call sfpu_reduce_init<same pool, same format>()", line);
+    require_init(SfpuInit::sfpu_reduce_init, variant, "sfpu_reduce", "call sfpu_reduce_init<same pool, same format>()",
+                 line);
     const bool extreme_of_floats = (pool == PoolType::MAX || pool == PoolType::MIN) && is_real(kind_of(format));
     if (dim == ReduceDim::REDUCE_COL && (columns != 1 || (rows != 1 && !extreme_of_floats))) {
-        fail(line, kNoCircularBuffer, "reduce tile by tile", "sfpu_reduce along columns of %u x %u tiles", rows, columns);
+        fail(line, kNoCircularBuffer, "reduce tile by tile", "sfpu_reduce along columns of %u x %u tiles", rows,
+             columns);
     }
     for (std::uint32_t i = 0; i < columns * rows; ++i) updated_dst(dst + i, line);
     Tile* tiles = &updated_dst(dst, line);
@@ -200,16 +205,17 @@ void sfpu_dropout(std::uint32_t dst, std::uint32_t probability, std::uint32_t sc
 
 void sfpu_typecast(DataFormat from_format, DataFormat to_format, std::uint32_t dst, std::uint32_t line) {
     const auto variant = static_cast<std::uint32_t>(from_format) | static_cast<std::uint32_t>(to_format) << 5;
-    require_init(SfpuInit::typecast_tile_init, variant, "typecast_tile", "call typecast_tile_init<same formats>()", line);
+    require_init(SfpuInit::typecast_tile_init, variant, "typecast_tile", "call typecast_tile_init<same formats>()",
+                 line);
     const Kind from = kind_of(from_format), to = kind_of(to_format);
     if (from == Kind::none || to == Kind::none) {
-        fail(line, kNoCircularBuffer, "cast through Int32", "typecast_tile: the emulator does not cast %s to %s", format_name(from_format),
-             format_name(to_format));
+        fail(line, kNoCircularBuffer, "cast through Int32", "typecast_tile: the emulator does not cast %s to %s",
+             format_name(from_format), format_name(to_format));
     }
     const bool wide = from == Kind::int32 || from == Kind::uint32 || to == Kind::int32 || to == Kind::uint32;
     if (wide && !state().config.fp32_dest_acc_en) {
-        fail(line, kNoCircularBuffer, "set fp32_dest_acc_en in the compute configuration", "typecast_tile from %s to %s needs a 32-bit DST",
-             format_name(from_format), format_name(to_format));
+        fail(line, kNoCircularBuffer, "set fp32_dest_acc_en in the compute configuration",
+             "typecast_tile from %s to %s needs a 32-bit DST", format_name(from_format), format_name(to_format));
     }
     Tile& tile = updated_dst(dst, line);
     if (!(is_real(from) && is_real(to)) && from != to) convert_lanes(tile, from, to);

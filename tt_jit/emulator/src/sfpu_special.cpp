@@ -73,7 +73,9 @@ float erfinv(float x) {
     const double logarithm = std::log1p(-y * y), a = 2.0 / (pi * 0.147) + logarithm / 2.0;
     double guess = std::copysign(std::sqrt(std::sqrt(a * a - logarithm / 0.147) - a), y);
     for (int step = 0; step < 4; ++step) {
-        const double error = y >= 0.5 ? (1.0 - y) - std::erfc(guess) : y <= -0.5 ? (1.0 + y) - std::erfc(-guess) : y - std::erf(guess);
+        const double error = y >= 0.5    ? (1.0 - y) - std::erfc(guess)
+                             : y <= -0.5 ? (1.0 + y) - std::erfc(-guess)
+                                         : y - std::erf(guess);
         guess += (y >= 0.5 ? -error : error) * std::exp(guess * guess) * std::sqrt(pi) / 2.0;
     }
     return static_cast<float>(guess);

@@ -49,14 +49,16 @@ using ckernel::VectorMode;
 
 void binary_init(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t cb0, std::uint32_t cb1, bool accumulate,
                  std::uint32_t line);
-void binary_tiles(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t cb0, std::uint32_t cb1, std::uint32_t tile0,
-                  std::uint32_t tile1, std::uint32_t dst, std::uint32_t broadcast_row, std::uint32_t line);
+void binary_tiles(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t cb0, std::uint32_t cb1,
+                  std::uint32_t tile0, std::uint32_t tile1, std::uint32_t dst, std::uint32_t broadcast_row,
+                  std::uint32_t line);
 void reuse_dest_init(EltwiseBinaryType type, EltwiseBinaryReuseDestType reuse, std::uint32_t cb, std::uint32_t line);
 void reuse_dest_tiles(EltwiseBinaryType type, EltwiseBinaryReuseDestType reuse, std::uint32_t cb, std::uint32_t tile,
                       std::uint32_t dst, std::uint32_t line);
 
 void unary_broadcast_init(BroadcastType broadcast, std::uint32_t cb, std::uint32_t line);
-void unary_broadcast(BroadcastType broadcast, std::uint32_t cb, std::uint32_t tile, std::uint32_t dst, std::uint32_t line);
+void unary_broadcast(BroadcastType broadcast, std::uint32_t cb, std::uint32_t tile, std::uint32_t dst,
+                     std::uint32_t line);
 void unary_broadcast_uninit(BroadcastType broadcast, std::uint32_t cb, std::uint32_t line);
 
 void reduce_init(PoolType pool, ReduceDim dim, std::uint32_t cb, std::uint32_t scaler_cb, std::uint32_t out_cb,

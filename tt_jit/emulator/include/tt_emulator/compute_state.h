@@ -17,7 +17,8 @@ struct ComputeConfig {
     bool fp32_dest_acc_en = false;
     bool dst_full_sync_en = false;
     bool math_approx_mode = false;
-    bool exact_matmul = false;  // not part of the plan: matmul and sums with the matrix unit's own rounding, about 100 times slower
+    // Not part of the plan: matmul and sums with the matrix unit's own rounding, about 70 times slower.
+    bool exact_matmul = false;
 
     std::uint32_t dst_tiles() const { return (fp32_dest_acc_en ? 4u : 8u) * (dst_full_sync_en ? 2u : 1u); }
 };

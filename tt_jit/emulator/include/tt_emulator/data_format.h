@@ -39,7 +39,8 @@ constexpr bool is_32bit_format(DataFormat format) {
     return format == DataFormat::Float32 || format == DataFormat::Int32 || format == DataFormat::UInt32;
 }
 
-// Bytes of a 32x32 tile; block formats carry 64 shared exponents in front of the mantissas. 0: the emulator has no such tile.
+// Bytes of a 32x32 tile; block formats carry 64 shared exponents in front of the mantissas. 0: the
+// emulator has no such tile.
 constexpr std::uint32_t tile_bytes(DataFormat format) {
     switch (format) {
         case DataFormat::Float32:

@@ -94,16 +94,19 @@ void sfpu_init_pack(SfpuInit init, std::uint32_t variant, std::uint32_t line);
 
 void sfpu_unary(const UnaryOperation& operation, std::uint32_t dst, VectorMode mode, const SfpuParameters& parameters,
                 std::uint32_t variant, const char* call, std::uint32_t line);
-void sfpu_unary_pack(const UnaryOperation& operation, std::uint32_t dst, const SfpuParameters& parameters, std::uint32_t variant,
-                     const char* call, std::uint32_t line);
-void sfpu_binary(const BinaryOperation& operation, std::uint32_t dst0, std::uint32_t dst1, std::uint32_t out, VectorMode mode,
-                 const SfpuParameters& parameters, std::uint32_t variant, const char* call, std::uint32_t line);
-void sfpu_ternary(const TernaryOperation& operation, std::uint32_t dst0, std::uint32_t dst1, std::uint32_t dst2, std::uint32_t out,
-                  const SfpuParameters& parameters, std::uint32_t variant, const char* call, std::uint32_t line);
-
-void sfpu_broadcast(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t data, std::uint32_t vector, std::uint32_t line);
-void sfpu_reduce(PoolType pool, DataFormat format, ReduceDim dim, std::uint32_t dst, std::uint32_t columns, std::uint32_t rows,
+void sfpu_unary_pack(const UnaryOperation& operation, std::uint32_t dst, const SfpuParameters& parameters,
+                     std::uint32_t variant, const char* call, std::uint32_t line);
+void sfpu_binary(const BinaryOperation& operation, std::uint32_t dst0, std::uint32_t dst1, std::uint32_t out,
+                 VectorMode mode, const SfpuParameters& parameters, std::uint32_t variant, const char* call,
                  std::uint32_t line);
+void sfpu_ternary(const TernaryOperation& operation, std::uint32_t dst0, std::uint32_t dst1, std::uint32_t dst2,
+                  std::uint32_t out, const SfpuParameters& parameters, std::uint32_t variant, const char* call,
+                  std::uint32_t line);
+
+void sfpu_broadcast(EltwiseBinaryType type, BroadcastType broadcast, std::uint32_t data, std::uint32_t vector,
+                    std::uint32_t line);
+void sfpu_reduce(PoolType pool, DataFormat format, ReduceDim dim, std::uint32_t dst, std::uint32_t columns,
+                 std::uint32_t rows, std::uint32_t line);
 void sfpu_cumsum(std::uint32_t dst, bool first, std::uint32_t line);
 void sfpu_copy_dst(DataFormat format, std::uint32_t source, std::uint32_t target, std::uint32_t line);
 void sfpu_mask(std::uint32_t data, std::uint32_t mask, DataFormat format, std::uint32_t fill, std::uint32_t line);

@@ -12,7 +12,8 @@ ALWI void unary_bcast_init(std::uint32_t icb, std::uint32_t line = __builtin_LIN
 
 template <BroadcastType bcast_type, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void unary_bcast(
-    std::uint32_t icb, std::uint32_t in_tile_index, std::uint32_t dst_tile_index, std::uint32_t line = __builtin_LINE()) {
+    std::uint32_t icb, std::uint32_t in_tile_index, std::uint32_t dst_tile_index,
+    std::uint32_t line = __builtin_LINE()) {
     tt_emulator::unary_broadcast(bcast_type, icb, in_tile_index, dst_tile_index, line);
 }
 

@@ -37,7 +37,8 @@ ALWI void fast_tilize_block(
 
 template <bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void fast_tilize_uninit(
-    std::uint32_t icb, std::uint32_t ocb, [[maybe_unused]] std::uint32_t full_dim, std::uint32_t line = __builtin_LINE()) {
+    std::uint32_t icb, std::uint32_t ocb, [[maybe_unused]] std::uint32_t full_dim,
+    std::uint32_t line = __builtin_LINE()) {
     tt_emulator::tilize_uninit(icb, ocb, line);
 }
 

@@ -52,7 +52,8 @@ ALWI void gelu_derivative_tile_init(std::uint32_t line = __builtin_LINE()) {
 
 template <bool fast_and_approx = false, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void gelu_derivative_tile(std::uint32_t idst, std::uint32_t line = __builtin_LINE()) {
-    tt_emulator::sfpu_unary(tt_emulator::sfpu::gelu_derivative, idst, VectorMode::RC, {}, fast_and_approx, "gelu_derivative_tile", line);
+    tt_emulator::sfpu_unary(
+        tt_emulator::sfpu::gelu_derivative, idst, VectorMode::RC, {}, fast_and_approx, "gelu_derivative_tile", line);
 }
 
 }  // namespace ckernel

@@ -8,12 +8,15 @@ namespace ckernel {
 enum class ReciprocalDestAcc { BF16, FP32 };
 enum class ReciprocalApproxMode { Default, Precise, Approximate };
 
+constexpr std::uint32_t recip_variant(ReciprocalDestAcc dest_acc, ReciprocalApproxMode approximation) {
+    return static_cast<std::uint32_t>(dest_acc) | static_cast<std::uint32_t>(approximation) << 1;
+}
+
 template <
     ReciprocalDestAcc dest_acc = DST_ACCUM_MODE ? ReciprocalDestAcc::FP32 : ReciprocalDestAcc::BF16,
     ReciprocalApproxMode approximation = ReciprocalApproxMode::Default>
 ALWI void recip_tile_init(std::uint32_t line = __builtin_LINE()) {
-    constexpr std::uint32_t variant = static_cast<std::uint32_t>(dest_acc) | static_cast<std::uint32_t>(approximation) << 1;
-    tt_emulator::sfpu_init(tt_emulator::SfpuInit::recip_tile_init, variant, line);
+    tt_emulator::sfpu_init(tt_emulator::SfpuInit::recip_tile_init, recip_variant(dest_acc, approximation), line);
 }
 
 template <
@@ -21,8 +24,8 @@ template <
     ReciprocalApproxMode approximation = ReciprocalApproxMode::Default>
 ALWI void recip_tile(
     std::uint32_t idst, VectorMode vector_mode = VectorMode::RC, std::uint32_t line = __builtin_LINE()) {
-    constexpr std::uint32_t variant = static_cast<std::uint32_t>(dest_acc) | static_cast<std::uint32_t>(approximation) << 1;
-    tt_emulator::sfpu_unary(tt_emulator::sfpu::recip, idst, vector_mode, {}, variant, "recip_tile", line);
+    tt_emulator::sfpu_unary(
+        tt_emulator::sfpu::recip, idst, vector_mode, {}, recip_variant(dest_acc, approximation), "recip_tile", line);
 }
 
 }  // namespace ckernel

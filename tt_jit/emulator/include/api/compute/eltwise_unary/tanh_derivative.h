@@ -12,7 +12,8 @@ ALWI void tanh_derivative_tile_init(std::uint32_t line = __builtin_LINE()) {
 
 template <bool fast_and_approx = false, bool is_fp32_dest_acc_en = DST_ACCUM_MODE>
 ALWI void tanh_derivative_tile(std::uint32_t idst, std::uint32_t line = __builtin_LINE()) {
-    tt_emulator::sfpu_unary(tt_emulator::sfpu::tanh_derivative, idst, VectorMode::RC, {}, fast_and_approx, "tanh_derivative_tile", line);
+    tt_emulator::sfpu_unary(
+        tt_emulator::sfpu::tanh_derivative, idst, VectorMode::RC, {}, fast_and_approx, "tanh_derivative_tile", line);
 }
 
 }  // namespace ckernel
