@@ -204,9 +204,11 @@ def thread_sums(rows, columns, threads):
     return main
 
 
-def test_thread_level_code():
-    x = torch.randn(8, 128)
-    assert_within(thread_sums(8, 128, 32)(x), x.double().sum(1), sum_bound(x, 1, torch.float32))
+def test_thread_level_code_is_refused_by_line():
+    with pytest.raises(tt.errors.UnsupportedError) as refusal:
+        thread_sums(8, 128, 32)
+    assert refusal.value.category == "not_yet"
+    assert refusal.value.location is not None and refusal.value.location.file == __file__
 
 
 @tt.jit(out_idx=[-1])

@@ -39,6 +39,7 @@ from .tile_pad_tt import tile_pad_tt
 from .transpose_operands import transpose_operands
 from .tt_shard_to_core_map import tt_shard_to_core_map
 from .verify_tt_ir import verify_tt_ir
+from .widen_integer_gemm import widen_integer_gemm
 
 PIPELINE = (
     function_pass(apply_tt_defaults),
@@ -53,6 +54,7 @@ PIPELINE = (
     function_pass(read_scalars),
     function_pass(check_supported),
     function_pass(stage_global_accesses),
+    function_pass(widen_integer_gemm),
     function_pass(transpose_operands),
     function_pass(fold_accumulator_clears),
     function_pass(infer_tile_layout),
