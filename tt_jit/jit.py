@@ -150,9 +150,9 @@ class JitFunction:
             kwargs = dict(kwargs)
             device = kwargs.pop("device")
         chosen = select_device(device, named_target(self.target))
-        bound = self._binder.bind(args, kwargs)
         with self._lock:
-            return self._specializer(chosen), bound
+            specializer = self._specializer(chosen)
+        return specializer, self._binder.bind(args, kwargs)
 
     def _specializer(self, device: Device) -> Specializer:
         if self._watch is None or self._generation != config.generation or not self._watch.unchanged():
@@ -165,6 +165,8 @@ class JitFunction:
             # Without a watch every call looks at everything again.
             self._watch = None if captured.volatile else captured.watch
             self._captured = captured
+            # Defaults may have been replaced.
+            self._binder = FunctionBinder(self.function)
         place = (self._digest, id(device), config.key_items(), config.dump_dir)
         specializer = self._states.get(place)
         if specializer is None or self._captured.volatile:

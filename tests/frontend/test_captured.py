@@ -448,3 +448,55 @@ def test_eager_kernels_and_shared_kernels_have_portable_captures() -> None:
         captured = capture(function)
         assert (captured.not_portable, captured.volatile) == (None, None)
     assert capture(kernels.make_scaled(2.0)).digest != capture(kernels.make_scaled(3.0)).digest
+
+
+def test_a_value_that_is_computed_anew_is_no_change(device: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    monkeypatch.setattr(tt.jit.__globals__["JitFunction"], "_first_call", _counted(looks))
+    monkeypatch.setitem(globals(), "SIZE", 1000)
+    factor = 1.5
+
+    @tt.jit(device=device)
+    def factory() -> Any:
+        return one_dimensional(int(SIZE * factor))
+
+    first = factory()
+    monkeypatch.setitem(globals(), "SIZE", int("1000"))
+    factor = float("1.5")
+    assert factory() is first
+    assert len(looks) == 1
+    monkeypatch.setitem(globals(), "SIZE", 1000.0)
+    factory()
+    assert len(looks) == 2, "an equal number of another type is a change"
+
+
+def _counted(looks: list[Any]) -> Any:
+    original = tt.jit.__globals__["JitFunction"]._first_call
+
+    def first_call(self: Any, args: Any, kwargs: Any) -> Any:
+        looks.append(self)
+        return original(self, args, kwargs)
+
+    return first_call
+
+
+def test_replaced_defaults_of_the_function_itself(device: FakeDevice) -> None:
+    def factory(size: int = 8) -> Any:
+        return one_dimensional(size)
+
+    f = tt.jit(factory, device=device)
+    assert size_of(f()) == 8
+    factory.__defaults__ = (24,)
+    assert size_of(f()) == 24
+
+
+def test_a_mutable_default_argument(device: FakeDevice) -> None:
+    sizes = [8]
+
+    @tt.jit(device=device)
+    def factory(given: list[int] = sizes) -> Any:
+        return one_dimensional(sum(given))
+
+    assert size_of(factory()) == 8
+    sizes.append(16)
+    assert size_of(factory()) == 24

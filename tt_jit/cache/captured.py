@@ -2,7 +2,7 @@
 
 The walk goes from the function over its globals, closure, defaults and annotations to the functions, macros, classes,
 modules, containers and arrays that it reaches. What it cannot look into is named by identity; then the digest is good
-for this process only (`portable` is false) and kernels on disk are found through their IR alone.
+for this process only (`not_portable` says why) and kernels on disk are found through their IR alone.
 """
 
 from __future__ import annotations

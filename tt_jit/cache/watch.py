@@ -15,6 +15,7 @@ from operator import is_
 from types import CellType, FunctionType
 from typing import Any
 
+_COMPARED_BY_VALUE = (int, bool, str)
 # Longer containers are compared by a loop in C instead of term by term.
 _MAX_TERMS = 8
 
@@ -23,7 +24,7 @@ class Watch:
     """The things to look at. Holds strong references, so that no identity is used again while the watch lives."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, object] = {"all": all, "map": map, "is_": is_, "len": len, "tuple": tuple}
+        self._objects: dict[str, object] = {"is_": is_}
         self._terms: dict[str, None] = {}
         self._numbers: dict[int, str] = {}
         self._kept: list[object] = []
@@ -35,7 +36,7 @@ class Watch:
 
     def name(self, namespace: Mapping[str, Any], name: str, value: object) -> None:
         """`namespace[name]` is `value`."""
-        self._add(f"{self._call(namespace)}[{name!r}] is {self._call(value)}")
+        self._add(self._same(f"{self._call(namespace)}[{name!r}]", value))
 
     def absence(self, namespace: Mapping[str, Any], name: str) -> None:
         """`namespace` has no `name`."""
@@ -43,7 +44,7 @@ class Watch:
 
     def cell(self, cell: CellType, value: object) -> None:
         """The variable of a closure is `value`."""
-        self._add(f"{self._call(cell)}.cell_contents is {self._call(value)}")
+        self._add(self._same(f"{self._call(cell)}.cell_contents", value))
 
     def empty_cell(self, cell: CellType) -> None:
         """The variable of a closure is not assigned yet."""
@@ -56,7 +57,7 @@ class Watch:
         self._add(f"len({name}) == {len(before)}")
         if len(before) <= _MAX_TERMS:
             for index, value in enumerate(before):
-                self._add(f"{name}[{index}] is {self._call(value)}")
+                self._add(self._same(f"{name}[{index}]", value))
         else:
             self._add(f"all(map(is_, {name}, {self._call(before)}))")
 
@@ -100,6 +101,13 @@ class Watch:
         except (LookupError, ValueError, TypeError):
             # A name is gone, a cell is empty, or a container became something else.
             return False
+
+    def _same(self, place: str, value: object) -> str:
+        """`place` holds `value`. Numbers and texts that are computed anew, to the same value, are no change."""
+        kind, name = type(value), self._call(value)
+        if kind in _COMPARED_BY_VALUE or (kind is float and value != 0.0):
+            return f"({place} is {name} or type({place}) is {kind.__name__} and {place} == {name})"
+        return f"{place} is {name}"
 
     def _add(self, term: str) -> None:
         self._terms[term] = None
