@@ -18,7 +18,7 @@ demo: $(VENV)/.installed  ## GEMM and fused softmax on the emulator, checked aga
 	$(BIN)/python examples/demo.py
 
 test: lint device-environment  ## the whole suite: ruff, mypy, pytest; kernels also through ttnn's mock device
-	@rm -rf build/suite-kernels
+	@rm -rf build/recorded-kernels
 	$(BIN)/python -m pytest tests -rfEs
 
 test-device: $(VENV)/.installed-dev device-environment  ## kernel tests on the chip or simulator, against the emulator

@@ -124,9 +124,18 @@ def attached_chip() -> dict[str, str] | str:
 
 
 def run(
-    runner: DevicePython, chip: Mapping[str, str], jobs: Sequence[Job], folder: Path, timeout: float = 900
+    runner: DevicePython,
+    chip: Mapping[str, str],
+    jobs: Sequence[Job],
+    folder: Path,
+    timeout: float = 900,
+    budget: float | None = None,
 ) -> dict[str, Outcome]:
-    """Run all jobs. Where the simulator ends the process, that job gets the error; a new process does the others."""
+    """Run all jobs. Where the simulator ends the process, that job gets the error; a new process does the others.
+
+    Jobs that were not begun within `budget` seconds have no outcome.
+    """
+    variables = {**runner.environment(chip), **({} if budget is None else {"TT_JIT_WORKER_SECONDS": str(budget)})}
     pending = {job.name: job for job in jobs}
     outcomes: dict[str, Outcome] = {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +145,7 @@ def run(
             (folder / name).unlink(missing_ok=True)
         try:
             finished = subprocess.run(
-                [runner.python, WORKER, folder], env=runner.environment(chip), capture_output=True, text=True,
+                [runner.python, WORKER, folder], env=variables, capture_output=True, text=True,
                 timeout=timeout, cwd=folder,
             )  # fmt: skip
             text = finished.stdout + finished.stderr
@@ -145,6 +154,8 @@ def run(
         for result in _results(folder / "results.pickle"):
             job = pending.pop(result["name"])
             outcomes[job.name] = _outcome(job, result)
+        if (folder / "out-of-time").exists():
+            break
         if pending:
             current = folder / "current"
             name = current.read_text() if current.exists() else next(iter(pending))

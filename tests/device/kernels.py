@@ -309,6 +309,7 @@ def data_movement() -> list[DeviceKernel]:
         ("copy_vector_column", _random(75), TileLayout(outer=(), row=0, col=None)),
         ("copy_flat", _random(3, 1500), FlatLayout(outer=(0,), dim=1)),
         ("copy_row_major", _random(9, 21, dtype=bf16), row_major),
+        ("copy_nothing", torch.zeros(0, 64), MATRIX),
         ("copy_row_major_short", _random(5, 3, dtype=torch.int32), row_major),
         ("copy_row_major_whole", _random(4, 5, 6, dtype=torch.int32), RowMajorLayout(page_dims=3)),
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDED = ROOT / "build" / "suite-kernels"
+RECORDED = ROOT / "build" / "recorded-kernels"
 
 
 def record(files: Mapping[str, str]) -> None:

@@ -19,6 +19,8 @@ from . import chips
 from .kernels import hand_written
 from .recording import recorded
 
+# Seconds for one board; kernels that are not begun by then are counted and reported.
+BUDGET_VARIABLE = "TT_JIT_MOCK_SECONDS"
 BOARDS = {"n150": "wormhole_b0", "p150": "blackhole"}
 
 
@@ -53,17 +55,20 @@ def _jobs(architecture: str) -> list[chips.Job]:
 def test_every_kernel_compiles_and_runs_dry(board: str, runner: chips.DevicePython, tmp_path: Path) -> None:
     jobs = _jobs(BOARDS[board])
     os.environ.setdefault("TT_JIT_CACHE_DIR", str(chips.ROOT / "build" / "device-cache"))
-    outcomes = chips.run(runner, chips.mock_chip(board), jobs, tmp_path, timeout=3600)
+    budget = float(os.environ.get(BUDGET_VARIABLE, "900"))
+    outcomes = chips.run(runner, chips.mock_chip(board), jobs, tmp_path, timeout=budget + 600, budget=budget)
     refused = {name: outcome.error for name, outcome in outcomes.items() if outcome.error}
     beyond_stand_in = [name for name, error in refused.items() if chips.STAND_IN_LIMIT.search(error or "")]
     failed = {name: error for name, error in refused.items() if name not in beyond_stand_in}
-    assert len(outcomes) == len(jobs)
     assert not failed, "\n\n".join(f"{name}: {error}" for name, error in failed.items())
+    assert len(outcomes) - len(refused) >= len(hand_written())
+    reasons = []
     if beyond_stand_in:
-        pytest.skip(
-            f"{board}: {len(jobs) - len(beyond_stand_in)} of {len(jobs)} kernels compile; the stand-in compiler runs "
-            f"out of vector registers for: {', '.join(beyond_stand_in)}"
-        )
+        reasons.append(f"the stand-in compiler runs out of vector registers for: {', '.join(beyond_stand_in)}")
+    if len(outcomes) < len(jobs):
+        reasons.append(f"{len(jobs) - len(outcomes)} not begun within {budget:.0f} s ({BUDGET_VARIABLE})")
+    if reasons:
+        pytest.skip(f"{board}: {len(outcomes) - len(refused)} of {len(jobs)} kernels compile; {'; '.join(reasons)}")
 
 
 def test_a_broken_kernel_is_reported_with_its_line(runner: chips.DevicePython, tmp_path: Path) -> None:
