@@ -90,13 +90,17 @@ template <typename Rule>
             source += kFace;
             for (std::uint32_t column = 0; column < kFace; ++column) target[column] = Rule::to_page(source[column]);
         }
-    } else if (view.row_stride == 1) {  // a transposed tensor: walk along its memory
+    } else if (view.row_stride == 1) {  // a transposed tensor: walk along its memory, turn the tile where it is near
+        typename Rule::Page turned[kTile][kTile] = {};
         for (std::uint32_t column = 0; column < view.columns; ++column) {
             const typename Rule::Host* source = host + column * view.column_stride;
-            typename Rule::Page* target = page + tile_offset(0, column);
-            for (std::uint32_t row = 0; row < view.rows; ++row) {
-                target[(row / kFace) * 2 * kFace * kFace + (row % kFace) * kFace] = Rule::to_page(source[row]);
-            }
+            for (std::uint32_t row = 0; row < view.rows; ++row) turned[column][row] = Rule::to_page(source[row]);
+        }
+        for (std::uint32_t row = 0; row < view.rows; ++row) {
+            typename Rule::Page* target = page + tile_offset(row, 0);
+            for (std::uint32_t column = 0; column < kFace; ++column) target[column] = turned[column][row];
+            target += kFace * kFace;
+            for (std::uint32_t column = 0; column < kFace; ++column) target[column] = turned[kFace + column][row];
         }
     } else {
         for (std::uint32_t row = 0; row < view.rows; ++row) {
@@ -121,6 +125,15 @@ template <typename Rule>
         }
         return;
     }
+    if (view.row_stride == 1) {
+        for (std::uint32_t column = 0; column < view.columns; ++column) {
+            typename Rule::Host* target = host + column * view.column_stride;
+            for (std::uint32_t row = 0; row < view.rows; ++row) {
+                target[row] = Rule::to_host(page[tile_offset(row, column)]);
+            }
+        }
+        return;
+    }
     for (std::uint32_t row = 0; row < view.rows; ++row) {
         typename Rule::Host* target = host + row * view.row_stride;
         for (std::uint32_t column = 0; column < view.columns; ++column) {
@@ -129,17 +142,24 @@ template <typename Rule>
     }
 }
 
-// Visits the tiles of rows [first, last) of tiles, counted through all outer indices.
+// Visits the tiles of rows [first, last) of tiles, counted through all outer indices. Where memory runs down the columns,
+// several rows go together, so that a visit finds the lines near those of the visit before.
 template <typename VisitTile>
 void for_each_tile(const Conversion& conversion, std::size_t first, std::size_t last, VisitTile visit_tile) {
-    for (std::size_t band = first; band < last; ++band) {
-        const std::int64_t base = conversion.outer[band / conversion.rows.size()];
-        const TileSpan& row = conversion.rows[band % conversion.rows.size()];
-        std::uint32_t page = static_cast<std::uint32_t>(band * conversion.columns.size());
-        for (const TileSpan& column : conversion.columns) {
-            visit_tile(
-                page++, base + row.offset + column.offset,
-                TileView{conversion.row_stride, conversion.column_stride, row.valid, column.valid});
+    constexpr std::size_t kRowsTogether = 16;
+    const std::size_t columns = conversion.columns.size();
+    const std::size_t step = conversion.row_stride == 1 && conversion.column_stride != 1 ? kRowsTogether : 1;
+    for (std::size_t start = first; start < last; start += step) {
+        const std::size_t end = std::min(start + step, last);
+        for (std::size_t index = 0; index < columns; ++index) {
+            const TileSpan& column = conversion.columns[index];
+            for (std::size_t band = start; band < end; ++band) {
+                const TileSpan& row = conversion.rows[band % conversion.rows.size()];
+                const std::int64_t base = conversion.outer[band / conversion.rows.size()];
+                visit_tile(
+                    static_cast<std::uint32_t>(band * columns + index), base + row.offset + column.offset,
+                    TileView{conversion.row_stride, conversion.column_stride, row.valid, column.valid});
+            }
         }
     }
 }
