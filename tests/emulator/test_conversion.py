@@ -41,6 +41,7 @@ CASES = [
     Case("odd sizes", (33, 70), PLAIN),
     Case("one element", (1, 1), PLAIN),
     Case("transposed in memory", (70, 50), PLAIN, order=(1, 0)),
+    Case("planes transposed in memory", (5, 170, 50), TileLayout(outer=(0,), row=1, col=2), order=(0, 2, 1)),
     Case("float32", (40, 40), PLAIN, "float32", "Float32"),
     Case("float16 in 32 bits", (40, 64), PLAIN, "float16", "Float32"),
     Case("float16 in 16 bits", (40, 64), PLAIN, "float16", "Float16_b"),
