@@ -39,7 +39,8 @@ def test_split_k_adds_to_what_is_there(size):
         result = c.clone()
         split_matmul(a, b, result)
         results.append(result)
-    assert_within(results[0], expected, gemm_bound(a, b, torch.float32) + 2.0**-20 * (c.double().abs() + expected.abs()))
+    bound = gemm_bound(a, b, torch.float32) + 2.0**-20 * (c.double().abs() + expected.abs())
+    assert_within(results[0], expected, bound)
     assert torch.equal(*results)
 
 
@@ -148,7 +149,11 @@ def test_one_counter_for_all_lanes():
 def running_state(rows, columns):
     """A state in DRAM that every step reads, changes and writes back."""
     @T.prim_func
-    def main(X: T.Tensor((rows, columns), "float32"), State: T.Tensor((2, 32, columns), "float32"), Y: T.Tensor((rows, columns), "float32")):
+    def main(
+        X: T.Tensor((rows, columns), "float32"),
+        State: T.Tensor((2, 32, columns), "float32"),
+        Y: T.Tensor((rows, columns), "float32"),
+    ):
         with T.Kernel(1, threads=128):
             x = T.alloc_fragment((32, columns), "float32")
             state = T.alloc_fragment((32, columns), "float32")

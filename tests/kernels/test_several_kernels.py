@@ -95,7 +95,7 @@ def test_statements_between_kernels_are_refused():
             tile = T.alloc_fragment((32, 32), "float32")
             T.copy(X, tile)
             T.copy(tile, X)
-        for k in T.serial(2):
+        for _k in T.serial(2):
             with T.Kernel(1, threads=128):
                 tile = T.alloc_fragment((32, 32), "float32")
                 T.copy(X, tile)
@@ -105,5 +105,5 @@ def test_statements_between_kernels_are_refused():
             T.copy(X, tile)
             T.copy(tile, X)
 
-    with pytest.raises(UnsupportedError, match="between two T.Kernel blocks"):
+    with pytest.raises(UnsupportedError, match=r"between two T\.Kernel blocks"):
         mixed(torch.zeros(32, 32))

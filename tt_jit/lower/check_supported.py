@@ -34,7 +34,13 @@ _GPU_WORDS = (
     "nvcc",
 )
 _GPU_SCOPES = ("shared.barrier", "shared.tmem", "local.descriptor")
-_HINTS = ("tl.no_set_max_nreg", "tl.set_max_nreg", "tirx.assume", "tl.annotate_producer_reg_dealloc")
+_HINTS = (
+    "tirx.tvm_storage_sync",
+    "tl.no_set_max_nreg",
+    "tl.set_max_nreg",
+    "tirx.assume",
+    "tl.annotate_producer_reg_dealloc",
+)
 
 
 def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:

@@ -34,10 +34,11 @@ from typing import Any
 import tvm
 from tvm import tirx as tir
 
+from ..data_format import is_float_dtype
 from ..errors import UnsupportedError
 from .base import LoweringContext
 from .lower_reducers import REDUCERS_ATTRIBUTE
-from .tile_ir import loads_in, sequence, with_span_of
+from .tile_ir import is_const_int, loads_in, sequence, with_span_of
 
 _GRID_PREFIX = "blockIdx."
 _HINT_ATTRIBUTES = ("threadblock_swizzle_pattern", "tl.min_blocks_per_sm", "pragma_import_c")
@@ -122,6 +123,9 @@ class _Normalizer:
 
     def bind(self, stmt: tir.Bind, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
         value = self.expression(stmt.value, binds)
+        if is_float_dtype(str(stmt.var.dtype)):
+            binds[stmt.var] = value
+            return sequence([])
         if any(load.buffer.scope() != "local.var" for load in loads_in(value)):
             return with_span_of(tir.Bind(stmt.var, value), stmt)
         binds[stmt.var] = value
@@ -146,6 +150,10 @@ class _Normalizer:
         while isinstance(body, tir.For) and body.kind in (tir.ForKind.PARALLEL, tir.ForKind.VECTORIZED):
             loops.append(body)
             body = body.body
+        single = [loop for loop in loops if is_const_int(loop.extent, 1)]
+        if single:
+            binds = {**binds, **{loop.loop_var: self.expression(loop.min, binds) for loop in single}}
+            loops = [loop for loop in loops if not is_const_int(loop.extent, 1)]
         stores = _Stores(normalizer=self)
         stores.collect(body, dict(binds), None)
         results = []
