@@ -27,6 +27,7 @@ from .kernel import Kernel, Launcher
 from .runtime.select import device as select_device
 from .runtime.select import named_target
 from .specialize import FunctionFacts, Specializer, kernel_signature
+from .tuning import TunedFunction
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -316,7 +317,7 @@ def jit(
     return _decorate(func, options)
 
 
-def _decorate(func: Any, options: dict[str, Any]) -> JitFunction:
+def _decorate(func: Any, options: dict[str, Any]) -> JitFunction | TunedFunction:
     if isinstance(func, FunctionType):
         return JitFunction(func, **options)
     if isinstance(func, JitFunction):
@@ -328,7 +329,8 @@ def _decorate(func: Any, options: dict[str, Any]) -> JitFunction:
     if isinstance(inner, FunctionType):
         given = {name: value for name, value in options.items() if value is not None}
         kept = {name: getattr(adopted, name, None) for name in options}
-        return JitFunction(inner, **{**kept, **given})
+        adopted_function = JitFunction(inner, **{**kept, **given})
+        return TunedFunction(adopted_function, func) if adopted is not func else adopted_function
     if type(func).__name__ == "PrimFunc":
         raise ArgumentError(
             "tt_jit.jit decorates the function that makes the kernel, not the T.prim_func itself",
