@@ -14,8 +14,8 @@ def load(name: str) -> Node:
     return Node(operation="load", buffer=BUFFERS[name], index=ZERO)
 
 
-def binary(operation: str, left: Node, right: Node) -> Node:
-    return Node(operation=f"{operation}_binary_tile", children=(left, right))
+def binary(operation: str, left: Node, right: Node, coarse: bool = True) -> Node:
+    return Node(operation=f"{operation}_binary_tile", children=(left, right), coarse=coarse)
 
 
 def unary(operation: str, child: Node) -> Node:
@@ -97,13 +97,20 @@ def test_the_matrix_engine_takes_two_rings_at_once() -> None:
     assert text(program) == ["add_tiles a b 0"]
 
 
+def test_the_matrix_engine_adds_only_where_its_rounding_does_no_harm() -> None:
+    exact = scheduled(binary("sub", load("a"), load("b"), coarse=False), fpu=lambda buffer: True)
+    assert text(exact) == ["copy_tile a 0", "copy_tile b 1", "sub_binary_tile 0 1 0"]
+    product = binary("mul", load("a"), load("b"), coarse=False)
+    assert text(scheduled(product, fpu=lambda buffer: True)) == ["mul_tiles a b 0"]
+
+
 def test_the_matrix_engine_takes_only_formats_it_reads_without_loss() -> None:
     program = scheduled(binary("add", load("a"), load("b")), fpu=lambda buffer: buffer.name == "a")
     assert text(program) == ["copy_tile a 0", "copy_tile b 1", "add_binary_tile 0 1 0"]
 
 
 def test_a_broadcast_vector_comes_from_its_ring_too() -> None:
-    node = Node(operation="sfpu_sub_bcast_col", children=(load("a"), load("b")), in_place=True)
+    node = Node(operation="sfpu_sub_bcast_col", children=(load("a"), load("b")), in_place=True, coarse=True)
     assert text(scheduled(node, fpu=lambda buffer: True)) == ["sub_tiles_bcast_cols a b 0"]
     assert text(scheduled(node)) == ["copy_tile a 0", "copy_tile b 1", "sfpu_sub_bcast_col 0 1"]
 

@@ -333,6 +333,25 @@ def test_bfloat16_products_are_taken_straight_from_the_rings() -> None:
     assert calls == ["mul_tiles", "pack_tile"]
 
 
+@pytest.mark.parametrize(("dtype", "operation"), [("float32", "sub_binary_tile"), ("bfloat16", "sub_tiles")])
+def test_the_matrix_engine_subtracts_in_bfloat16_only(dtype: str, operation: str) -> None:
+    """Its sums are rounded to 11 bits: less than float32 has, more than bfloat16."""
+
+    @T.prim_func
+    def kernel(A: T.Tensor((32, 64), "bfloat16"), C: T.Tensor((32, 64), dtype)):
+        with T.Kernel(1):
+            a = T.alloc_shared((32, 64), dtype)
+            b = T.alloc_shared((32, 64), dtype)
+            c = T.alloc_fragment((32, 64), dtype)
+            T.copy(A, a)
+            T.copy(A, b)
+            for i, j in T.Parallel(32, 64):
+                c[i, j] = a[i, j] - b[i, j]
+            T.copy(c, C)
+
+    assert operation in outline(after(kernel, PASS))
+
+
 def test_refuses_a_store_to_part_of_a_tile() -> None:
     @T.prim_func
     def kernel(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):

@@ -23,6 +23,7 @@ class Node:
 
     ``operation`` is ``load`` (the tile of ``buffer`` at ``index``, an expression over the walk's placeholders) or a
     device call on the children's registers followed by ``immediates``. ``in_place`` calls overwrite their first child.
+    ``coarse`` allows an error of 2**-11, as the matrix engine makes when it adds (its products of bfloat16 are exact).
     """
 
     operation: str
@@ -32,6 +33,7 @@ class Node:
     format: str = FLOAT
     shape: str = FULL
     in_place: bool = False
+    coarse: bool = False
     buffer: tir.Buffer | None = None
     index: tir.PrimExpr | None = None
 
@@ -121,6 +123,8 @@ class _Scheduler:
                 if node.operation == pattern.format(candidate):
                     name, target = candidate, candidate + suffix
         if target is None or name not in ("add", "sub", "mul") or node.format != FLOAT:
+            return None
+        if name != "mul" and not node.coarse:
             return None
         left, right = node.children
         for child in (left, right):

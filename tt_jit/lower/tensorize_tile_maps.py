@@ -140,7 +140,8 @@ def tile_map_of(record: Elementwise, stmt: tir.Stmt, scope: TileScope) -> TileMa
         def load(node: tir.BufferLoad) -> Node:
             return _load(node, builder, scope, axes, tile_row, tile_col, stmt)
 
-        builder = ExpressionBuilder(load=load, origin_of=origin, stmt=stmt, share=share)
+        fast = scope.context.precision == "fast"
+        builder = ExpressionBuilder(load=load, origin_of=origin, stmt=stmt, share=share, fast=fast)
         value = builder.value(_without_final_cast(store))
         root = builder.spread(builder.materialize(value, scope.dst_format(store.buffer)))
         return schedule([root], fpu_formats=scope.is_fpu_readable)

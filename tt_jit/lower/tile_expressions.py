@@ -102,13 +102,14 @@ class ExpressionBuilder:
     """Builds the DAG of one output tile; equal subexpressions become one node.
 
     ``load`` makes the node of an on-chip buffer access; ``origin_of`` maps a loop variable to the index of the output
-    tile's first lane.
+    tile's first lane. ``fast`` lets the matrix engine add what the user's dtype would add exactly.
     """
 
     load: Callable[[tir.BufferLoad], Node]
     origin_of: dict[tir.Var, tir.PrimExpr]
     stmt: tir.Stmt
     share: bool = True
+    fast: bool = False
     nodes: dict[object, Node] = field(default_factory=dict)
 
     # ---- nodes -----------------------------------------------------------------------------------------------------
@@ -123,6 +124,7 @@ class ExpressionBuilder:
             fields.get("template", ()),
             str(fields.get("index", "")),
             fields["buffer"].name if fields.get("buffer") is not None else "",
+            fields.get("coarse", False),
         )
         if operation == "load" and not self.share:
             key = (*key, len(self.nodes))
@@ -259,11 +261,14 @@ class ExpressionBuilder:
         if isinstance(left, Uniform):
             return self.scalar_with(name, left, right)
         if name in ("add", "sub", "mul") and left.shape != right.shape and UNIFORM not in (left.shape, right.shape):
-            return self.broadcast(name, left, right)
+            return self.broadcast(name, left, right, coarse=self.may_be_coarse(expr))
         if name == "div" and right.shape != FULL and left.shape == FULL:
             return self.broadcast("mul", left, self.unary("recip_tile", right))
-        (first, second), shape = self.together(left, right)
-        return self.node(f"{name}_binary_tile", first, second, shape=shape)
+        return self.arithmetic_full(name, left, right, coarse=self.may_be_coarse(expr))
+
+    def may_be_coarse(self, expr: tir.PrimExpr) -> bool:
+        """Whether a sum may be off by 2**-11 of its larger operand, as sums of the matrix engine are."""
+        return self.fast or str(expr.dtype) == "bfloat16"
 
     def with_scalar(self, name: str, left: Node, right: Uniform) -> Node:
         if name == "div":
@@ -283,26 +288,26 @@ class ExpressionBuilder:
             return self.unary("recip_tile", right)
         return self.node("div_binary_tile", self.fill(left), right, shape=right.shape)
 
-    def broadcast(self, name: str, left: Node, right: Node) -> Node:
+    def broadcast(self, name: str, left: Node, right: Node, *, coarse: bool = False) -> Node:
         """``left op right`` where exactly the broadcasts differ: the vector is applied to the tile in place."""
         if right.shape in (COLUMN, ROW) and left.shape == FULL:
             suffix = "col" if right.shape == COLUMN else "row"
-            return self.node(f"sfpu_{name}_bcast_{suffix}", left, right, in_place=True)
+            return self.node(f"sfpu_{name}_bcast_{suffix}", left, right, in_place=True, coarse=coarse)
         if left.shape in (COLUMN, ROW) and right.shape == FULL:
             if name == "sub":
-                return self.unary("negative_tile", self.broadcast("sub", right, left))
-            return self.broadcast(name, right, left)
+                return self.unary("negative_tile", self.broadcast("sub", right, left, coarse=coarse))
+            return self.broadcast(name, right, left, coarse=coarse)
         if SCALAR in (left.shape, right.shape) and left.shape != right.shape:
             vector, scalar = (left, right) if right.shape == SCALAR else (right, left)
             if vector.shape in (COLUMN, ROW):
                 suffix = "row" if vector.shape == COLUMN else "col"
                 if right is scalar or name != "sub":
                     return self.node(f"sfpu_{name}_bcast_{suffix}", vector, scalar, in_place=True, shape=vector.shape)
-        return self.arithmetic_full(name, left, right)
+        return self.arithmetic_full(name, left, right, coarse=coarse)
 
-    def arithmetic_full(self, name: str, left: Node, right: Node) -> Node:
+    def arithmetic_full(self, name: str, left: Node, right: Node, *, coarse: bool = False) -> Node:
         (first, second), shape = self.together(left, right)
-        return self.node(f"{name}_binary_tile", first, second, shape=shape)
+        return self.node(f"{name}_binary_tile", first, second, shape=shape, coarse=coarse)
 
     def int_arithmetic(self, name: str, left: Value, right: Value) -> Node:
         if name == "div":
