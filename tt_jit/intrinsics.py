@@ -163,7 +163,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         _sfpu("fill_tile_bitcast", _UNARY + "fill.h", "fill_tile_init"),
         _sfpu("fill_tile_int", _UNARY + "fill.h", "fill_tile_init"),
         *[_sfpu(f"{name}_binary_tile", _BINARY_SFPU) for name in ("add", "sub", "mul", "div", "power")],
-        *[_sfpu(f"{name}_binary_tile", _COMPUTE + "binary_comp.h") for name in ("eq", "ne", "lt", "gt", "le", "ge")],
+        *[_sfpu(f"{name}_binary_tile", _BINARY_SFPU) for name in ("eq", "ne", "lt", "gt", "le", "ge")],
         *[
             _sfpu(f"{name}_int_tile", _COMPUTE + "binary_comp.h", templated=1)
             for name in ("eq", "ne", "lt", "gt", "le", "ge")

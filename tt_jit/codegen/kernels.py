@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import tilelang.ir as tilelang_ir
+import tvm
 from tvm import tirx as tir
 
 from ..data_format import global_format
@@ -111,18 +112,25 @@ class _KernelPrinter:
     def accessors(self, tensors: tuple[str, ...]) -> list[str]:
         lines, offset = [], "0"
         for name in tensors:
-            page_format = global_format(next(b.dtype for b in self.tensors.values() if b.name == name))
-            assert page_format is not None
-            page = page_format.tile_bytes
             lines.append(f"constexpr auto {name}_args = TensorAccessorArgs<{offset}>();")
-            row_major = str(self.func.attrs[layout_attribute(name)]["kind"]) == "row_major"
-            size = "" if row_major else f", {page}"
+            page = self.page_bytes(next(b for b in self.tensors.values() if b.name == name))
             accessor = identifier(name)
-            lines.append(f"const auto {accessor} = TensorAccessor({name}_args, {name}_address{size});")
+            lines.append(f"const auto {accessor} = TensorAccessor({name}_args, {name}_address, {page});")
             offset = f"{name}_args.next_compile_time_args_offset()"
         if lines:
             self.headers.add("api/tensor/tensor_accessor.h")
         return [_INDENT + line for line in lines] + ([""] if lines else [])
+
+    def page_bytes(self, tensor: tir.Buffer) -> str:
+        """Bytes of one page: a tile, or a row padded to a multiple of 64 bytes."""
+        page_format = global_format(str(tensor.dtype))
+        assert page_format is not None
+        if str(self.func.attrs[layout_attribute(tensor.name)]["kind"]) != "row_major":
+            return str(page_format.tile_bytes)
+        row: tir.PrimExpr = tir.IntImm("int32", page_format.element_bytes)
+        if len(tensor.shape) > 0:
+            row = tensor.shape[-1] * page_format.element_bytes
+        return self.printer.text(tvm.arith.Analyzer().simplify(tir.floordiv(row + 63, 64) * 64))
 
     def free_variables(self, wanted: tuple[str, ...]) -> list[tir.Var]:
         found: dict[tir.Var, None] = {}
@@ -132,6 +140,9 @@ class _KernelPrinter:
                 found.setdefault(node)
 
         tir.stmt_functor.post_order_visit(self.func.body, visit)
+        for tensor in self.tensors.values():
+            for extent in tensor.shape:
+                tir.stmt_functor.post_order_visit(tir.Evaluate(extent), visit)
         return list(found)
 
     # ---- names -----------------------------------------------------------------------------------------------------

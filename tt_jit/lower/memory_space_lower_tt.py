@@ -30,7 +30,7 @@ from .accesses import COMPUTE, READER, WRITER
 from .assign_roles import BufferRoles, buffer_formats, buffer_roles
 from .base import LoweringContext
 from .ops import is_scalar_read
-from .order_tensor_accesses import ordered_tensors, token_ring
+from .order_tensor_accesses import token_ring
 from .sticks import SCRATCH, scratch_bytes
 from .tile_ir import TileCopy, TileGemm, leaves, parse
 from .tile_layout import layouts_of
@@ -137,7 +137,9 @@ def _scratch(func: tir.PrimFunc, first_id: int) -> list[CircularBuffer]:
     """Scratch memory for the rows of row-major tensors, and the tokens that order accesses of tensors."""
     scratch = sorted(scratch_bytes(func, layouts_of(func)).items())
     rings = [(SCRATCH[role], size, role, role) for role, size in scratch]
-    rings += [(token_ring(name), SCALAR_PAGE_BYTES, WRITER, READER) for name in ordered_tensors(func)]
+    token = token_ring(func)
+    if token is not None:
+        rings.append((token, SCALAR_PAGE_BYTES, WRITER, READER))
     return [
         CircularBuffer(
             name=name,

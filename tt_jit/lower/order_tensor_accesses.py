@@ -17,7 +17,7 @@ After::
         tt.noc_async_write_barrier(); tt.cb_reserve_back(order_C, 1); tt.cb_push_back(order_C, 1)   # writer
     tt.cb_wait_front(order_C, 1); tt.cb_pop_front(order_C, 1)                         # reader
 
-Otherwise the reader waits right behind each write.
+Otherwise, and where several tensors share the ring, the reader waits right behind each write.
 """
 
 from __future__ import annotations
@@ -36,34 +36,33 @@ _PREFIX = "order_"
 
 def order_tensor_accesses(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Insert the tokens of ``tt_ordered_tensors``."""
-    for name in ordered_tensors(func):
-        func = func.with_body(_ordered(func.body, name))
-    return func
-
-
-def ordered_tensors(func: tir.PrimFunc) -> tuple[str, ...]:
-    """The tensors whose accesses are ordered."""
-    return tuple(str(name) for name in func.attrs[ORDERED_ATTRIBUTE]) if ORDERED_ATTRIBUTE in func.attrs else ()
-
-
-def token_ring(name: str) -> str:
-    """The ring through which the writer tells the reader that a write of the tensor ``name`` is complete."""
-    return f"{_PREFIX}{name}"
-
-
-def _ordered(body: tir.Stmt, name: str) -> tir.Stmt:
-    inserter = _Inserter(name=name, ring=tir.Var(token_ring(name), "handle"), in_turn=_is_in_turn(body, name))
-    parts = statements_of(body)
+    ring = token_ring(func)
+    if ring is None:
+        return func
+    names = _ordered_tensors(func)
+    in_turn = len(names) == 1 and _is_in_turn(func.body, names[0])
+    inserter = _Inserter(names=names, ring=tir.Var(ring, "handle"), in_turn=in_turn)
+    parts = statements_of(func.body)
     allocations = [part for part in parts if isinstance(part, tir.AllocBuffer)]
-    rest = inserter.statement(sequence([part for part in parts if not isinstance(part, tir.AllocBuffer)]))
-    if inserter.in_turn:
-        return sequence([*allocations, *inserter.announce(), rest, *inserter.wait()])
-    return sequence([*allocations, rest])
+    body = [inserter.statement(sequence([part for part in parts if not isinstance(part, tir.AllocBuffer)]))]
+    if in_turn:
+        body = [*inserter.announce(), *body, *inserter.wait()]
+    return func.with_body(sequence([*allocations, *body]))
+
+
+def token_ring(func: tir.PrimFunc) -> str | None:
+    """The ring through which the writer tells the reader that a write is complete; None where order does not matter."""
+    names = _ordered_tensors(func)
+    return f"{_PREFIX}{names[0] if len(names) == 1 else 'tensors'}" if names else None
+
+
+def _ordered_tensors(func: tir.PrimFunc) -> tuple[str, ...]:
+    return tuple(str(name) for name in func.attrs[ORDERED_ATTRIBUTE]) if ORDERED_ATTRIBUTE in func.attrs else ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Inserter:
-    name: str
+    names: tuple[str, ...]
     ring: tir.Var
     in_turn: bool
 
@@ -85,7 +84,7 @@ class _Inserter:
             return with_span_of(tir.IfThenElse(stmt.condition, self.statement(stmt.then_case), other), stmt)
         if isinstance(stmt, tir.While):
             return with_span_of(tir.While(stmt.condition, self.statement(stmt.body)), stmt)
-        kind = _kind(stmt, self.name)
+        kind = next((kind for kind in (_kind(stmt, name) for name in self.names) if kind is not None), None)
         parts = [stmt]
         if kind == "write":
             parts += [do("noc_async_write_barrier"), *self.announce(), *([] if self.in_turn else self.wait())]

@@ -28,6 +28,7 @@ from .base import LoweringContext
 from .grid_to_persistent_tt import WORK_COUNT, WORK_START
 from .memory_space_lower_tt import SCALAR_SCRATCH, CircularBuffer, circular_buffers, mailbox_name
 from .ops import call, device_name, do, is_device_call, is_scalar_read
+from .tensor_layout import tensor_layout
 from .tile_ir import is_scalar_variable, leaves, sequence, statements_of, with_body, with_span_of
 
 _PRODUCER_CALLS = ("cb_reserve_back", "cb_push_back", "get_write_ptr", "scratch_base")
@@ -90,6 +91,8 @@ def _role_function(func: tir.PrimFunc, role: str, kept: list[tir.Stmt]) -> tir.P
     tensors = [func.buffer_map[p] for p in func.params if p in func.buffer_map]
     scalars = [p for p in func.params if p not in func.buffer_map]
     own_tensors = [b.name for b in tensors if any(v.same_as(b.data) for v in used)]
+    # The kernel computes the page size of a tensor whose rows have a run-time length.
+    used += [v for b in tensors if b.name in own_tensors for v in _row_length(func, b)]
     core = [v for v in used if v.name in (WORK_START, WORK_COUNT)]
     symbols = [v for b in tensors for v in (*b.shape, *b.strides) if isinstance(v, tir.Var)]
     common: list[tir.Var] = []
@@ -104,6 +107,13 @@ def _role_function(func: tir.PrimFunc, role: str, kept: list[tir.Stmt]) -> tir.P
         .with_attr("tt_common_arguments", [v.name for v in common])
         .with_attr("tt_tensors", own_tensors)
     )
+
+
+def _row_length(func: tir.PrimFunc, tensor: tir.Buffer) -> list[tir.Var]:
+    """The symbols in the length of a row-major tensor's rows."""
+    if tensor_layout(func, tensor).kind != "row_major" or len(tensor.shape) == 0:
+        return []
+    return _used_variables(tir.Evaluate(tensor.shape[-1]))
 
 
 @dataclass(kw_only=True)
