@@ -170,3 +170,22 @@ def test_conditions_that_cut_a_block_short():
         expected[start : min(end, start + 32), 5:] = x[start : min(end, start + 32), 5:] + g
     claimed_rows(x, ends, y)
     assert torch.equal(y, expected)
+
+
+@tt.jit
+def rows_of_a_length_known_at_run_time(X, Y):
+    M, N = T.dynamic("M, N")
+    X: T.Tensor((M, N), "bfloat16")
+    Y: T.Tensor((M, N), "bfloat16")
+    with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32), threads=128) as (bx, by):
+        tile = T.alloc_shared((32, 32), "bfloat16")
+        T.copy(X[by * 32 + 1, bx * 32 + 1], tile)
+        T.copy(tile, Y[by * 32 + 1, bx * 32 + 1])
+
+
+@pytest.mark.parametrize("size", [(40, 70), (33, 100)])
+def test_rows_whose_length_is_a_symbol(size):
+    x, y = torch.randn(size).bfloat16(), torch.zeros(size).bfloat16()
+    rows_of_a_length_known_at_run_time(x, y)
+    assert torch.equal(y[1:, 1:], x[1:, 1:])
+    assert not y[0].any() and not y[:, 0].any()
