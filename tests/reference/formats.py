@@ -5,6 +5,7 @@ restores that after every operation. In float64 mode nothing is rounded, which g
 that the kernel states.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,8 @@ class Formats:
     """How the dtypes of one run are computed. ``exact``: floats are float64 and never rounded."""
 
     exact: bool = False
+    uninitialised: float = math.nan
+    """What floats read as before they are written."""
 
     def compute_dtype(self, dtype: str) -> np.dtype[Any]:
         """The numpy type in which values of ``dtype`` are held and computed."""

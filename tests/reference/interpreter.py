@@ -5,6 +5,7 @@ It is the oracle for kernels that have no handy torch formula. Blocks of the gri
 tensor give 0, writes past the end are dropped, uninitialised on-chip memory is NaN.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -27,13 +28,15 @@ __all__ = ["Interpreter", "UnsupportedByInterpreter", "run"]
 class Interpreter:
     """One PrimFunc, compiled to closures; call it as often as wanted."""
 
-    def __init__(self, func: Any, *, precision: Precision = "declared") -> None:
+    def __init__(self, func: Any, *, precision: Precision = "declared", uninitialised: float = math.nan) -> None:
         self.func = func
-        self.formats = Formats(exact=precision == "float64")
+        self.formats = Formats(exact=precision == "float64", uninitialised=uninitialised)
         depth, threads = _lane_needs(func)
         self.scope = Scope(formats=self.formats, rank=depth + (3 if threads else 0))
         for var in _symbols(func):
             self.scope.slot(var)
+        for buffer in func.buffer_map.values():
+            self.scope.storage_slot(buffer.data)
         compiler = StatementCompiler(self.scope, threads)
         self.body = compiler.compile(func.body)
         self.expressions: ExpressionCompiler = compiler.expressions

@@ -25,8 +25,8 @@ class Storage:
 
     @staticmethod
     def allocate(dtype: str, elements: int, formats: Formats) -> "Storage":
-        """Uninitialised memory: floats are NaN, so that a kernel that depends on them shows."""
-        fill = math.nan if is_float(dtype) else 0
+        """Uninitialised memory: floats are NaN unless told otherwise, so that a kernel that depends on them shows."""
+        fill = formats.uninitialised if is_float(dtype) else 0
         return Storage(values=np.full(elements, fill, formats.compute_dtype(dtype)), dtype=dtype, formats=formats)
 
     def view(self, dtype: str, shape: tuple[int, ...]) -> Array:
