@@ -17,7 +17,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
-from .tile_ir import is_scalar_variable, leaves, parse, tile_operator_name
+from .tile_ir import is_scalar_variable, leaves, parse, sequence, tile_operator_name
 
 _GPU_WORDS = (
     "ptx",
@@ -44,7 +44,8 @@ _HINTS = (
 
 
 def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
-    """Return ``func`` without compiler hints; raise UnsupportedError for anything without a lowering."""
+    """Return ``func``; raise UnsupportedError for anything without a lowering."""
+    _refuse_threads(func.body)
     for stmt in leaves(func.body):
         if isinstance(stmt, tir.AllocBuffer):
             _check_buffer(stmt)
@@ -53,6 +54,42 @@ def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFun
         elif parse(stmt) is None and not _is_hint(stmt):
             raise _refusal(stmt)
     return func
+
+
+def _refuse_threads(stmt: tir.Stmt) -> None:
+    """Raise at the innermost statement that depends on the number of its thread."""
+    if isinstance(stmt, tir.SeqStmt):
+        for child in stmt.seq:
+            _refuse_threads(child)
+        return
+    own: list[tir.PrimExpr] = []
+    if isinstance(stmt, tir.For) and stmt.kind != tir.ForKind.PARALLEL:
+        _refuse_threads(stmt.body)
+        own = [stmt.min, stmt.extent]
+    elif isinstance(stmt, tir.IfThenElse):
+        own = [stmt.condition]
+        for case in (stmt.then_case, stmt.else_case):
+            if case is not None:
+                _refuse_threads(case)
+    part = sequence([tir.Evaluate(expr) for expr in own]) if own else stmt
+    if _mentions_thread(part):
+        raise UnsupportedError(
+            "code for single threads (T.get_thread_binding)",
+            hint="write the work of all threads as T.Parallel over the block",
+            at=stmt,
+        )
+
+
+def _mentions_thread(stmt: tir.Stmt) -> bool:
+    found = False
+
+    def visit(node: object) -> None:
+        nonlocal found
+        if isinstance(node, tir.Call) and _name(node) == "tl.launch_thread_idx":
+            found = True
+
+    tir.stmt_functor.post_order_visit(stmt, visit)
+    return found
 
 
 def _check_buffer(stmt: tir.AllocBuffer) -> None:
