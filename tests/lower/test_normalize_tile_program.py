@@ -139,3 +139,18 @@ def test_refuses_a_serial_loop_inside_a_parallel_one() -> None:
     assert error.message == "a For inside T.Parallel cannot be evaluated tile by tile"
     assert error.hint == "move serial loops outside of T.Parallel, or write the body as element-wise expressions"
     assert line_of(error) == "for _ in T.serial(4):"
+
+
+def test_refuses_another_value_behind_the_end_than_zero() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((50, 32), "float32")):
+        with T.Kernel(2) as bx:
+            T.annotate_safe_value({A: 1.0})
+            tile = T.alloc_fragment((32, 32), "float32")
+            T.copy(A[bx * 32, 0], tile)
+
+    error = refusal(kernel, PASS)
+    assert isinstance(error, UnsupportedError)
+    assert error.message == "T.annotate_safe_value of A with 1.0: reads past the end of a tensor give 0"
+    assert error.hint == "select the value with T.if_then_else and the condition that the index is inside"
+    assert line_of(error) == "with T.Kernel(2) as bx:"

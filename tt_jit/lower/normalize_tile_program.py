@@ -92,6 +92,7 @@ class _Normalizer:
             for buffer in stmt.alloc_buffers:
                 self.allocate(buffer)
             self.note_reducers(stmt)
+            _check_safe_values(stmt)
             return self.statement(stmt.body, binds)
         if isinstance(stmt, tir.AllocBuffer):
             self.allocate(stmt.buffer)
@@ -274,6 +275,17 @@ def _guards_only_bounds(guard: tir.PrimExpr, store: tir.BufferStore) -> bool:
 
 def _is_reducer_update(value: tir.PrimExpr) -> bool:
     return isinstance(value, tir.Call) and isinstance(value.op, tvm.ir.Op) and value.op.name == "tl.reducer_update"
+
+
+def _check_safe_values(block: tir.SBlock) -> None:
+    """Refuse ``T.annotate_safe_value`` with another value than the 0 that reads past the end give."""
+    for data, value in (block.annotations or {}).get("safe_value_map", {}).items():
+        if not isinstance(value, (tir.IntImm, tir.FloatImm, int, float)) or float(getattr(value, "value", value)) != 0:
+            raise UnsupportedError(
+                f"T.annotate_safe_value of {data.name} with {value}: reads past the end of a tensor give 0",
+                hint="select the value with T.if_then_else and the condition that the index is inside",
+                at=block,
+            )
 
 
 def _is_grid_loop(stmt: tir.For) -> bool:
