@@ -27,6 +27,7 @@ MAX_RESTARTS = 40
 @dataclass(kw_only=True)
 class TestRecord:
     launches: int = 0
+    compared: int = 0
     outcome: str = "died"
     reason: str = ""
     ulp: float = 0.0
@@ -44,6 +45,7 @@ def read_records(path: Path) -> dict[str, TestRecord]:
         if entry["event"] == "launch":
             record.launches += 1
         elif entry["event"] == "difference":
+            record.compared += 1
             record.ulp = max(record.ulp, entry["ulp"])
             record.relative = max(record.relative, entry["relative"])
             if entry["ulp"] > 1 and entry["relative"] > BOUNDS.get(entry["dtype"], 0.0):
