@@ -5,6 +5,7 @@ import tilelang.language as T
 import torch
 
 import tt_jit as tt
+from tests.kernels.tolerance import assert_within, gemm_bound
 
 
 @tt.jit(out_idx=[-1])
@@ -189,3 +190,45 @@ def test_rows_whose_length_is_a_symbol(size):
     rows_of_a_length_known_at_run_time(x, y)
     assert torch.equal(y[1:, 1:], x[1:, 1:])
     assert not y[0].any() and not y[:, 0].any()
+
+
+@tt.jit
+def grouped_product(A, B, sizes, offsets, padded, C):
+    M, K, G, N = T.const("M K G N")
+    A: T.Tensor((M, K), "bfloat16")
+    B: T.Tensor((G, K, N), "bfloat16")
+    sizes: T.Tensor((G,), "int32")
+    offsets: T.Tensor((G,), "int32")
+    padded: T.Tensor((G,), "int32")
+    C: T.Tensor((M, N), "float32")
+    with T.Kernel(3, N//64, threads=128) as (bx, by):
+        a = T.alloc_shared((64, 64), "bfloat16")
+        b = T.alloc_shared((64, 64), "bfloat16")
+        c = T.alloc_fragment((64, 64), "float32")
+        cur = T.alloc_var("int32")
+        size = T.alloc_var("int32")
+        start = bx * 64
+        cur = 0
+        for i in range(G):
+            inside = start >= padded[i]
+            cur = T.if_then_else(inside, i, cur)
+        size = sizes[cur]
+        m_start = start - padded[cur] + offsets[cur]
+        rows = T.max(0, T.min(64, size + padded[cur] - start))
+        T.clear(c)
+        for k in T.Pipelined(K // 64, num_stages=2):
+            T.copy(A[m_start, k * 64], a)
+            T.copy(B[cur, k * 64, by * 64], b)
+            T.gemm(a, b, c)
+        for i, j in T.Parallel(64, 64):
+            if i < rows:
+                C[m_start + i, by * 64 + j] = c[i, j]
+
+
+def test_groups_of_rows_each_with_its_own_matrix():
+    sizes, offsets, padded = (torch.tensor(values, dtype=torch.int32) for values in ([100, 40], [0, 100], [0, 128]))
+    a, b = torch.randn(140, 256).bfloat16(), torch.randn(2, 256, 128).bfloat16()
+    c = torch.zeros(140, 128)
+    grouped_product(a, b, sizes, offsets, padded, c)
+    for part, matrix in ((slice(0, 100), b[0]), (slice(100, 140), b[1])):
+        assert_within(c[part], a[part].double() @ matrix.double(), gemm_bound(a[part], matrix, torch.float32))

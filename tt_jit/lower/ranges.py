@@ -75,6 +75,8 @@ def bind_loop(analyzer: tvm.arith.Analyzer, loop: tir.For) -> None:
 
 def bind_value(analyzer: tvm.arith.Analyzer, bind: tir.Bind) -> None:
     """Tell ``analyzer`` the constant bounds of a bound variable (not its value, which keeps names in the output)."""
+    if not str(bind.var.dtype).startswith(("int", "uint")):
+        return
     if isinstance(bind.value, tir.FloorMod) and not isinstance(bind.value.b, tir.IntImm):
         analyzer.bind(bind.var, tvm.ir.Range.from_min_extent(0, bind.value.b), True)
         return
