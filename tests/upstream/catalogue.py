@@ -122,7 +122,7 @@ CASES: tuple[Case, ...] = (
         "main(2, 16, 2, 512, 64, 64, 0.5, 32)",
     ),
     _case("seer_attention/block_sparse_attn_tilelang.py", "main()"),
-    _case("minference/example_vertical_slash_sparse_attn.py", "main(1, 1, 512, 64, 64, 32)"),
+    _gpu("minference/example_vertical_slash_sparse_attn.py", "mbarriers, warp specialisation, a CUDA extension"),
     _case("flash_decoding/example_gqa_decode.py", "main(1, 16, 2, 512, 64)"),
     _case("flash_decoding/example_mha_inference.py", "main(1, 2, 128, 512, 64, False)"),
     _case(
