@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from tvm import tirx as tir
 
+from ..errors import UnsupportedError
 from ..target import TILE_HEIGHT, TILE_WIDTH
 from .base import LoweringContext
 
@@ -34,4 +35,13 @@ def apply_tt_defaults(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimF
     for name, value in defaults.items():
         if name not in present:
             func = func.with_attr(name, value)
+    tile = (int(func.attrs["tt_tile_height"]), int(func.attrs["tt_tile_width"]))
+    if tile != (TILE_HEIGHT, TILE_WIDTH):
+        raise UnsupportedError(
+            f"tiles of {tile[0]} x {tile[1]} elements (tt_tile_height, tt_tile_width)",
+            hint=f"leave them out: tiles are {TILE_HEIGHT} x {TILE_WIDTH}",
+        )
+    precision = str(func.attrs["tt_precision"])
+    if precision not in ("accurate", "fast"):
+        raise UnsupportedError(f"tt_precision {precision!r} is unknown", hint="use 'accurate' or 'fast'")
     return func

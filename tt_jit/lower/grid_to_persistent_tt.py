@@ -30,7 +30,7 @@ WORK_COUNT = "work_count"
 
 def grid_to_persistent_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Replace the ``blockIdx`` loops by a persistent loop; the free variables become per-core arguments."""
-    loops = {axis: (var, extent) for axis, var, extent in grid_loops(func)}
+    loops = {axis: (var, func.attrs[f"tt_grid_{axis}"]) for axis, var, _ in grid_loops(func)}
     start, count = tir.Var(WORK_START, "int32"), tir.Var(WORK_COUNT, "int32")
     work = tir.Var("work", "int32")
     binds, rest = [], work

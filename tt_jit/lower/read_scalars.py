@@ -26,9 +26,12 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .copied_blocks import copied_blocks, element_behind
 from .ops import call
 from .tile_ir import (
+    GLOBAL_SCOPE,
     Elementwise,
+    Region,
     is_integer,
     is_scalar_variable,
     loads_in,
@@ -46,11 +49,12 @@ SCALAR_READ = "read_scalar"
 
 def read_scalars(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Hoist every scalar read of a tensor into a Bind in front of the statement that needs it."""
-    return func.with_body(_Hoister().statement(func.body))
+    return func.with_body(_Hoister(blocks=copied_blocks(func.body)).statement(func.body))
 
 
 @dataclass(kw_only=True)
 class _Hoister:
+    blocks: dict[str, Region]
     count: int = 0
     known: list[tuple[tir.BufferLoad, tir.Var]] = field(default_factory=list)
 
@@ -102,7 +106,7 @@ class _Hoister:
             found = [
                 load
                 for load in loads_in(record.store.value)
-                if _is_scalar_load(load)
+                if load.buffer.scope() == GLOBAL_SCOPE
                 and is_integer(load.buffer)
                 and not any(uses_var(index, record.loop_vars) for index in load.indices)
             ]
@@ -138,15 +142,28 @@ class _Hoister:
             raise UnsupportedError(
                 f"{load.buffer.name} is {load.buffer.dtype}: control flow and indices take integer tensors", at=stmt
             )
-        indices = [self.hoist(index, before, stmt) for index in load.indices]
+        element = self.element(load, stmt)
+        indices = [self.hoist(index, before, stmt) for index in element.indices]
         name = "scalar" if self.count == 0 else f"scalar_{self.count}"
         self.count += 1
         var = tir.Var(name, "int32")
-        read = call(SCALAR_READ, tir.BufferLoad(load.buffer, indices), dtype="int32")
+        read = call(SCALAR_READ, tir.BufferLoad(element.buffer, indices), dtype="int32")
         before.append(with_span_of(tir.Bind(var, read), stmt))
         if not any(loads_in(index) for index in indices):
             self.known.append((load, var))
         return var
+
+    def element(self, load: tir.BufferLoad, stmt: tir.Stmt) -> tir.BufferLoad:
+        """The tensor element that ``load`` reads, through a buffer that holds a copy of it."""
+        if load.buffer.scope() == GLOBAL_SCOPE:
+            return load
+        if load.buffer.name not in self.blocks:
+            raise UnsupportedError(
+                f"a computed value of {load.buffer.name} in control flow or an index",
+                hint="control flow and addresses take values that stand in a tensor, or were copied from one",
+                at=stmt,
+            )
+        return element_behind(load, self.blocks[load.buffer.name])
 
 
 def before_and(before: list[tir.Stmt], new: tir.Stmt, old: tir.Stmt) -> list[tir.Stmt]:
@@ -155,7 +172,7 @@ def before_and(before: list[tir.Stmt], new: tir.Stmt, old: tir.Stmt) -> list[tir
 
 
 def _is_scalar_load(load: tir.BufferLoad) -> bool:
-    return load.buffer.scope() == "global"
+    return not is_scalar_variable(load.buffer)
 
 
 def _index_loads(arg: tir.PrimExpr) -> list[tir.BufferLoad]:

@@ -34,7 +34,10 @@ def split_expressions(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimF
     """Rewrite every element-wise statement to fit DST."""
     buffers = [leaf.buffer for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)]
     formats = {b.name: _format(str(b.dtype)) for b in buffers}
-    scope = TileScope(rings={}, formats=formats, layouts=layouts_of(func), context=context)
+    precision = str(func.attrs["tt_precision"])
+    scope = TileScope(
+        rings={}, formats=formats, layouts=layouts_of(func), context=context, precision=precision
+    )
     splitter = _Splitter(scope=scope)
     body = rewrite(func.body, splitter.leaf)
     func = func.with_body(sequence([*map(tir.AllocBuffer, splitter.buffers), body]))

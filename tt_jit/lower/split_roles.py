@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 import tvm
 from tvm import tirx as tir
 
+from ..errors import InternalError
 from .accesses import COMPUTE, READER, ROLES, WRITER
 from .base import LoweringContext
 from .grid_to_persistent_tt import WORK_COUNT, WORK_START
@@ -59,6 +60,8 @@ def split_roles(module: tvm.IRModule, context: LoweringContext) -> tvm.IRModule:
     functions = {}
     for name, func in module.functions.items():
         symbol = str(func.attrs["global_symbol"]) if "global_symbol" in func.attrs else name.name_hint
+        if not func.attrs.get("tt_ir_validated", False):
+            raise InternalError("verify_tt_ir has not run")
         bodies = _role_bodies(func)
         for role in ROLES:
             kernel = _role_function(func, role, bodies[role])

@@ -23,8 +23,8 @@ import tvm
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
-from .accesses import accesses_of
 from .base import LoweringContext
+from .copied_blocks import copied_blocks, element_behind
 from .scatters import scatter_of
 from .store_bounds import bounded_store
 from .tile_ir import (
@@ -57,7 +57,7 @@ FRAGMENT_SCOPE = "local.fragment"
 def stage_global_accesses(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite element-wise global accesses of ``func`` into copies and on-chip accesses."""
     names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
-    stager = _Stager(names=names, copied=_copied_blocks(func.body))
+    stager = _Stager(names=names, copied=copied_blocks(func.body))
     body = rewrite(func.body, stager.leaf)
     return func.with_body(sequence([*[tir.AllocBuffer(buffer) for buffer in stager.buffers], body]))
 
@@ -161,10 +161,7 @@ class _Stager:
                     hint="read the index from a tensor, which an earlier T.Kernel may have written",
                     at=stmt,
                 )
-            places = list(block.mins)
-            for dim, place in zip(block.kept_dims, _kept(load), strict=True):
-                places[dim] = places[dim] + place
-            replacements.append((load, tir.BufferLoad(block.buffer, places)))
+            replacements.append((load, element_behind(load, block)))
         return replace_loads(index, replacements) if replacements else index
 
     def origin(self, load: tir.BufferLoad, record: Elementwise) -> tir.BufferLoad | None:
@@ -172,10 +169,7 @@ class _Stager:
         block = self.copied.get(load.buffer.name)
         if block is None or not uses_var(_tuple(load.indices), record.loop_vars) or _is_block(load.indices, record):
             return None
-        indices = list(block.mins)
-        for dim, index in zip(block.kept_dims, _kept(load), strict=True):
-            indices[dim] = indices[dim] + index
-        return tir.BufferLoad(block.buffer, indices)
+        return element_behind(load, block)
 
     def staged_load(
         self,
@@ -205,35 +199,6 @@ class _Stager:
         value = tir.BufferLoad(load.buffer, [tir.stmt_functor.substitute(index, renames) for index in load.indices])
         before.append(parallel(fresh, [extent for _, extent in used], tir.BufferStore(buffer, value, fresh)))
         return tir.BufferLoad(buffer, [var for var, _ in used])
-
-
-def _copied_blocks(body: tir.Stmt) -> dict[str, Region]:
-    """Buffers that are written by exactly one copy of a tensor block, with that block."""
-    found: dict[str, Region] = {}
-    written: set[str] = set()
-    for stmt in leaves(body):
-        record = parse(stmt)
-        targets = [b.name for b, _ in accesses_of(record).writes] if record is not None else []
-        for name in targets:
-            found.pop(name, None)
-            if name in written or not isinstance(record, TileCopy):
-                continue
-            source, destination = record.source, record.destination
-            same_rank = len(source.kept_dims) == len(destination.kept_dims)
-            if (
-                source.is_global
-                and destination.is_whole
-                and same_rank
-                and source.buffer.dtype == destination.buffer.dtype
-            ):
-                found[name] = source
-        written.update(targets)
-    return found
-
-
-def _kept(load: tir.BufferLoad) -> list[tir.PrimExpr]:
-    """The indices along the dims of the buffer that have more than one element."""
-    return [index for index, size in zip(load.indices, load.buffer.shape, strict=True) if not is_const_int(size, 1)]
 
 
 def _tuple(indices: Sequence[tir.PrimExpr]) -> tir.PrimExpr:

@@ -36,6 +36,7 @@ class TileScope:
     formats: dict[str, str]
     layouts: dict[str, TileLayout]
     context: LoweringContext
+    precision: str = "accurate"
 
     @property
     def dst_tiles(self) -> int:
@@ -140,7 +141,7 @@ def tile_map_of(record: Elementwise, stmt: tir.Stmt, scope: TileScope) -> TileMa
         def load(node: tir.BufferLoad) -> Node:
             return _load(node, builder, scope, axes, tile_row, tile_col, stmt)
 
-        fast = scope.context.precision == "fast"
+        fast = scope.precision == "fast"
         builder = ExpressionBuilder(load=load, origin_of=origin, stmt=stmt, share=share, fast=fast)
         value = builder.value(_without_final_cast(store))
         root = builder.spread(builder.materialize(value, scope.dst_format(store.buffer)))

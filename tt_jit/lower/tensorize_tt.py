@@ -61,7 +61,10 @@ def tensorize_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Lower all tile statements of ``func`` to device calls."""
     rings = circular_buffers(func)
     formats = {name: ring.format for name, ring in rings.items()}
-    scope = TileScope(rings=rings, formats=formats, layouts=layouts_of(func), context=context)
+    precision = str(func.attrs["tt_precision"])
+    scope = TileScope(
+        rings=rings, formats=formats, layouts=layouts_of(func), context=context, precision=precision
+    )
     tensorizer = _Tensorizer(func=func, scope=scope, analyzer=analyzer_for(func))
     body = tensorizer.statement(func.body)
     func = func.with_body(body).with_attr("tt_num_matmuls", tensorizer.matmuls)

@@ -1,7 +1,8 @@
 """Check the tensorized program against the chip's rules before it is split, so that a compiler bug stops here.
 
 Checks: every tile statement is lowered; every circular buffer that is used is declared with a legal id; reserve and
-push, wait and pop name whole blocks that divide the ring; DST slots are within the limit.
+push, wait and pop name whole blocks that divide the ring; DST slots are within the limit; the counts that earlier
+passes wrote down agree with the program.
 
 Before::
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import tvm
 from tvm import tirx as tir
 
 from ..errors import InternalError
@@ -35,13 +37,27 @@ def verify_tt_ir(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
             raise InternalError(f"circular buffer {ring.name} has id {ring.id}")
         if ring.pages % ring.tiles:
             raise InternalError(f"circular buffer {ring.name}: {ring.pages} pages are not whole blocks of {ring.tiles}")
+    _check_attributes(func, len(verifier.rings))
     nodes: list[object] = []
     # Checked outside of the walk: TVM turns errors that pass through it into RuntimeErrors.
     tir.stmt_functor.post_order_visit(func.body, nodes.append)
     for node in nodes:
         verifier.visit(node)
+    if (int(func.attrs["tt_num_matmuls"]) > 0) != (verifier.matmuls > 0):
+        raise InternalError(f"{func.attrs['tt_num_matmuls']} matrix products became {verifier.matmuls} calls")
     func = func.with_attr("tt_ir_validated", True)
     return func.with_attr("tt_num_device_calls", verifier.calls).with_attr("tt_num_loops", verifier.loops)
+
+
+def _check_attributes(func: tir.PrimFunc, rings: int) -> None:
+    """What the passes before wrote down must agree."""
+    if not func.attrs.get("tt_has_tensorize", False):
+        raise InternalError("tensorize_tt has not run")
+    if int(func.attrs["tt_num_cbs"]) != rings:
+        raise InternalError(f"tt_num_cbs is {func.attrs['tt_num_cbs']}, there are {rings} circular buffers")
+    share = tvm.arith.Analyzer().simplify(func.attrs["tt_tiles_per_core"] * func.attrs["tt_num_cores"])
+    if isinstance(share, tir.IntImm) and int(share.value) < int(func.attrs["tt_num_tiles"]):
+        raise InternalError(f"{share} places on the cores for {func.attrs['tt_num_tiles']} blocks")
 
 
 @dataclass(kw_only=True)
@@ -50,6 +66,7 @@ class _Verifier:
     limit: int
     calls: int = 0
     loops: int = 0
+    matmuls: int = 0
     names: set[str] = field(default_factory=set)
 
     def visit(self, node: object) -> None:
@@ -66,6 +83,7 @@ class _Verifier:
 
     def check_call(self, call: tir.Call) -> None:
         name = device_name(call)
+        self.matmuls += name == "matmul_block"
         if name in _RING_CALLS:
             buffer, count = call.args
             ring = self.rings.get(buffer.name)
