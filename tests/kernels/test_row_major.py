@@ -201,7 +201,7 @@ def grouped_product(A, B, sizes, offsets, padded, C):
     offsets: T.Tensor((G,), "int32")
     padded: T.Tensor((G,), "int32")
     C: T.Tensor((M, N), "float32")
-    with T.Kernel(3, N//64, threads=128) as (bx, by):
+    with T.Kernel(3, N // 64, threads=128) as (bx, by):
         a = T.alloc_shared((64, 64), "bfloat16")
         b = T.alloc_shared((64, 64), "bfloat16")
         c = T.alloc_fragment((64, 64), "float32")
