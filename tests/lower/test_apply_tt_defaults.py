@@ -6,10 +6,11 @@ import pytest
 import tilelang.language as T
 import tvm
 
+from tt_jit.errors import UnsupportedError
 from tt_jit.lower import PIPELINE
 from tt_jit.lower.base import LoweringContext, run_pipeline
 
-from .programs import WORMHOLE, after, position_of
+from .programs import WORMHOLE, after, line_of, position_of, refusal
 
 PASS = "apply_tt_defaults"
 
@@ -46,7 +47,26 @@ def test_the_precision_is_that_of_the_compilation() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("tt_schedule_policy", "mine"), ("tt_layout_type", "mine"), ("tt_tile_height", 16), ("tt_precision", "fast")],
+    [("tt_schedule_policy", "mine"), ("tt_layout_type", "mine"), ("tt_tile_height", 32), ("tt_precision", "fast")],
 )
 def test_an_annotation_of_the_user_stays(name: str, value: Any) -> None:
     assert after(copy.with_attr(name, value), PASS).attrs[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message", "hint"),
+    [
+        (
+            "tt_tile_height",
+            16,
+            "tiles of 16 x 32 elements (tt_tile_height, tt_tile_width)",
+            "leave them out: tiles are 32 x 32",
+        ),
+        ("tt_precision", "sloppy", "tt_precision 'sloppy' is unknown", "use 'accurate' or 'fast'"),
+    ],
+)
+def test_refuses_values_it_does_not_know(name: str, value: Any, message: str, hint: str) -> None:
+    error = refusal(copy.with_attr(name, value), PASS)
+    assert isinstance(error, UnsupportedError)
+    assert (error.message, error.hint) == (message, hint)
+    assert line_of(error).startswith("def copy(A:")

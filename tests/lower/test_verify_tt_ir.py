@@ -78,6 +78,21 @@ def test_refuses_what_breaks_a_rule(make: Callable[[dict[str, tir.Var]], tir.Stm
     assert caught.value.hint == "this is a defect of tt_jit; please report it with the kernel"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("tt_has_tensorize", False, "tensorize_tt has not run"),
+        ("tt_num_cbs", 7, "tt_num_cbs is 7, there are 2 circular buffers"),
+        ("tt_tiles_per_core", tir.IntImm("int32", 0), "0 places on the cores for 2 blocks"),
+        ("tt_num_matmuls", 1, "1 matrix products became 0 calls"),
+    ],
+)
+def test_refuses_attributes_that_disagree_with_the_program(name: str, value: object, message: str) -> None:
+    with pytest.raises(InternalError) as caught:
+        verify_tt_ir(before(kernel, PASS).with_attr(name, value), LoweringContext(target=WORMHOLE))
+    assert caught.value.message == message
+
+
 def test_the_error_points_at_the_kernel() -> None:
     (step,) = [step for step in PIPELINE if step.name == PASS]
     func = before(kernel, PASS)
