@@ -204,7 +204,8 @@ CASES: tuple[Case, ...] = (
         "test_sparse_mla_bwd(B=1, S=64, H=64, HKV=1, DQKV=576, DV=512, topk=64)",
     ),
     _case(
-        "dsa_sparse_finetune/sparse_mla_fwd.py", "test_sparse_mla_fwd(B=1, S=136, H=64, HKV=1, DQK=576, DV=512, topk=64)"
+        "dsa_sparse_finetune/sparse_mla_fwd.py",
+        "test_sparse_mla_fwd(B=1, S=136, H=64, HKV=1, DQK=576, DV=512, topk=64)",
     ),
     _case(
         "dsa_sparse_finetune/sparse_mla_topk_reducesum.py", "test_kernel(B=1, S=1088, H=16, D=128, tail_D=64, topk=64)"
