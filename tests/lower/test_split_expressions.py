@@ -2,7 +2,9 @@
 
 import tilelang.language as T
 
-from .programs import after, allocations, assert_program
+from tt_jit.errors import UnsupportedError
+
+from .programs import after, allocations, assert_program, line_of, refusal
 
 PASS = "split_expressions"
 
@@ -55,3 +57,22 @@ def test_a_long_expression_that_keeps_few_values_alive_stays_whole() -> None:
     result = after(kernel, PASS)
     assert_program(result, kernel)
     assert list(allocations(result)) == ["x", "d"]
+
+
+def test_refuses_lanes_that_store_to_one_element() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((32, 64), "float32"), C: T.Tensor((32,), "float32")):
+        with T.Kernel(1):
+            x = T.alloc_fragment((32, 64), "float32")
+            total = T.alloc_fragment((32,), "float32")
+            T.copy(A, x)
+            T.clear(total)
+            for i, j in T.Parallel(32, 64):
+                total[i] += x[i, j]
+            T.copy(total, C)
+
+    error = refusal(kernel, PASS)
+    assert isinstance(error, UnsupportedError)
+    assert error.message == "all lanes along j store to the same elements of total"
+    assert error.hint == "combine them with T.reduce_sum (max, min), or with T.alloc_reducer"
+    assert line_of(error) == "total[i] += x[i, j]"

@@ -13,7 +13,7 @@ import tvm
 from tvm import tirx as tir
 
 from ..data_format import is_float_dtype
-from ..errors import InternalError, TilingError
+from ..errors import InternalError, TilingError, UnsupportedError
 from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
 from .dst_program import COLUMN, FLOAT, FULL, INT, ROW, DstProgram, Node, Step, schedule
@@ -126,6 +126,7 @@ def tile_map_of(record: Elementwise, stmt: tir.Stmt, scope: TileScope) -> TileMa
     layout = scope.layouts[store.buffer.name]
     axes = axes_of(store.buffer, layout, list(store.indices), record.loop_vars)
     extent_of = dict(zip(record.loop_vars, record.extents, strict=True))
+    _check_lanes_apart(record, stmt)
     access = tile_access(store.buffer, layout, list(store.indices), axes, stmt)
     _check_covers_tiles(access, axes, extent_of, stmt)
     tile_row, tile_col = tir.Var("tile_row", "int32"), tir.Var("tile_col", "int32")
@@ -179,6 +180,18 @@ def _unit(axes: Axes) -> int:
 
 def _tiles(extent: int, unit: int) -> int:
     return -(-extent // unit)
+
+
+def _check_lanes_apart(record: Elementwise, stmt: tir.Stmt) -> None:
+    """No two lanes with different values store to one element."""
+    for var, extent in zip(record.loop_vars, record.extents, strict=True):
+        meets = extent > 1 and not any(uses_var(index, [var]) for index in record.store.indices)
+        if meets and uses_var(record.store.value, [var]):
+            raise UnsupportedError(
+                f"all lanes along {var.name} store to the same elements of {record.store.buffer.name}",
+                hint="combine them with T.reduce_sum (max, min), or with T.alloc_reducer",
+                at=stmt,
+            )
 
 
 def _check_covers_tiles(access: TileAccess, axes: Axes, extent_of: dict[tir.Var, int], stmt: tir.Stmt) -> None:
