@@ -14,7 +14,7 @@ import torch
 from tilelang import tvm
 
 from .expressions import ExpressionCompiler, Frame, Scope, operator_name
-from .formats import Formats, UnsupportedByInterpreter, from_torch, to_torch
+from .formats import Formats, UnsupportedByInterpreter, from_torch, is_float, to_torch
 from .memory import Storage
 from .statements import LANE_LOOPS, StatementCompiler
 
@@ -65,7 +65,9 @@ class Interpreter:
         with np.errstate(all="ignore"):
             for index in outputs:
                 shape = [int(extent(frame)) for extent in self.shapes[params[index]]]
-                self._bind_array(frame, arrays, index, np.zeros(shape, self.formats.compute_dtype(self._dtype(index))))
+                fill = self.formats.uninitialised if is_float(self._dtype(index)) else 0
+                made = np.full(shape, fill, self.formats.compute_dtype(self._dtype(index)))
+                self._bind_array(frame, arrays, index, made)
             self.body(frame)
         wanted = range(len(params)) if everything or out_idx is None else outputs
         return [self._result(frame, arrays, index) for index in wanted]

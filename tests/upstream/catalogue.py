@@ -100,7 +100,7 @@ CASES: tuple[Case, ...] = (
     ),
     _case("attention_sink/example_gqa_sink_fwd_varlen.py", "main(1, 4, 128, 128, 64, 2, True, None)"),
     # These two keep one sink per head in a buffer that they fill for each of a block's 64 rows: 64 heads at least.
-    _case("attention_sink/example_mha_sink_bwd_bhsd.py", "main(1, 64, 64, 64, 32)"),
+    _case("attention_sink/example_mha_sink_bwd_bhsd.py", "main(1, 64, 64, 64, None)"),
     _case("attention_sink/example_gqa_sink_bwd_bhsd.py", "main(1, 64, 64, 64, 8, None)"),
     _case("attention_sink/example_gqa_sink_bwd_varlen.py", "main(1, 4, 128, 128, 64, 2, True, None)"),
     _case("block_causal_attention/block_causal_attention.py", "_run_fixed_case(1, 128, 2, 64, 32)"),

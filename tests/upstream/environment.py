@@ -223,6 +223,7 @@ def install(device: str, *, core_count: int, compute_capability: tuple[int, int]
         "empty_cache": lambda: None,
         "current_device": lambda: 0,
         "device_count": lambda: 0,
+        "Stream": mock.MagicMock,
         "device": contextlib.nullcontext,
         "stream": contextlib.nullcontext,
         "set_device": lambda *a: None,
