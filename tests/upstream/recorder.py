@@ -172,7 +172,7 @@ class RecordedKernel:
             if isinstance(argument, torch.Tensor) and values is not None and not _identical(argument, values):
                 with torch.no_grad():
                     argument.copy_(values.reshape(argument.shape))
-        # What the kernel never wrote is NaN here and any old number on a GPU; examples mask it, but not with NaN in mind.
+        # What the kernel never wrote is NaN here and any old number on a GPU; examples expect to mask numbers.
         made = [_without_nan(expected[index]) for index in outputs]
         return None if not made else made[0] if len(made) == 1 else made
 
