@@ -17,7 +17,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
-from .tile_ir import is_scalar_variable, leaves, parse, sequence, tile_operator_name
+from .tile_ir import is_scalar_variable, leaves, parse, rewrite, sequence, tile_operator_name
 
 _GPU_WORDS = (
     "ptx",
@@ -44,7 +44,7 @@ _HINTS = (
 
 
 def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
-    """Return ``func``; raise UnsupportedError for anything without a lowering."""
+    """Return ``func`` without compiler hints; raise UnsupportedError for anything without a lowering."""
     _refuse_threads(func.body)
     for stmt in leaves(func.body):
         if isinstance(stmt, tir.AllocBuffer):
@@ -53,7 +53,7 @@ def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFun
             continue
         elif parse(stmt) is None and not _is_hint(stmt):
             raise _refusal(stmt)
-    return func
+    return func.with_body(rewrite(func.body, lambda stmt: sequence([]) if _is_hint(stmt) else None))
 
 
 def _refuse_threads(stmt: tir.Stmt) -> None:
