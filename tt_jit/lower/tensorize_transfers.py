@@ -17,7 +17,7 @@ from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .infer_default_tt_shard import pair_dims
 from .ops import call, do
 from .sticks import ELEMENT_TYPES
-from .tensor_layout import TensorLayout, read_back_attribute, tensor_layout
+from .tensor_layout import ATTRIBUTE_PREFIX, TensorLayout, read_back_attribute, tensor_layout
 from .tensorize_tile_maps import TileScope
 from .tile_ir import Region, TileCopy, sequence
 from .tile_layout import TileLayout
@@ -61,7 +61,8 @@ def tensorize_transfer(
         other: tir.Stmt | None = do("fill_zero_tile", address, page_size)
     else:
         body, other = do("noc_async_write_page", page, tensor.buffer, address), None
-        if bool(func.attrs[read_back_attribute(tensor.buffer.name)]):
+        name = tensor.buffer.name
+        if bool(func.attrs[read_back_attribute(name)]) and bool(func.attrs[f"{ATTRIBUTE_PREFIX}{name}_needs_padding"]):
             body = sequence([*_clear_padding(tensor, pages, at, address, analyzer), body])
     if not analyzer.can_prove(inside):
         body = tir.IfThenElse(_reduced(block.inside(*at), analyzer), body, other)

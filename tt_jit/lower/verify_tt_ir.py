@@ -55,6 +55,9 @@ def _check_attributes(func: tir.PrimFunc, rings: int) -> None:
         raise InternalError("tensorize_tt has not run")
     if int(func.attrs["tt_num_cbs"]) != rings:
         raise InternalError(f"tt_num_cbs is {func.attrs['tt_num_cbs']}, there are {rings} circular buffers")
+    for name, info in func.attrs.get("tt_padding_info", {}).items():
+        if int(info["padded_rows"]) < int(info["rows"]) or int(info["padded_cols"]) < int(info["cols"]):
+            raise InternalError(f"the padded copy of {name} is smaller than the buffer: {info}")
     share = tvm.arith.Analyzer().simplify(func.attrs["tt_tiles_per_core"] * func.attrs["tt_num_cores"])
     if isinstance(share, tir.IntImm) and int(share.value) < int(func.attrs["tt_num_tiles"]):
         raise InternalError(f"{share} places on the cores for {func.attrs['tt_num_tiles']} blocks")
