@@ -28,6 +28,7 @@ from ..data_format import compute_format, global_format, is_float_dtype
 from ..errors import InternalError, UnsupportedError
 from .accesses import COMPUTE, READER, WRITER, accesses_of
 from .base import LoweringContext
+from .names import NewBuffers
 from .tile_ir import (
     Region,
     TileCopy,
@@ -50,11 +51,11 @@ def assign_roles(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     uses = _Uses()
     for stmt in leaves(func.body):
         uses.visit(stmt)
-    router = _Router(uses=uses, layouts=layouts_of(func))
+    router = _Router(uses=uses, new=NewBuffers.of(func), layouts=layouts_of(func))
     body = rewrite(func.body, router.leaf)
     for name, buffer in uses.buffers.items():
         router.formats.setdefault(name, _compute_format_name(buffer))
-    func = with_layouts(func.with_body(sequence([*map(tir.AllocBuffer, router.buffers), body])), router.layouts)
+    func = with_layouts(func.with_body(router.new.declared(body)), router.layouts)
     final = _Uses()
     for stmt in leaves(body):
         final.visit(stmt)
@@ -146,8 +147,8 @@ class _Uses:
 @dataclass(kw_only=True)
 class _Router:
     uses: _Uses
+    new: NewBuffers
     layouts: dict[str, TileLayout]
-    buffers: list[tir.Buffer] = field(default_factory=list)
     formats: dict[str, str] = field(default_factory=dict)
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
@@ -180,11 +181,7 @@ class _Router:
 
     def stream(self, like: Region, dtype: str, suffix: str) -> tir.Buffer:
         """A buffer with the tile shape of ``like`` that carries ``dtype`` pages between compute and DRAM."""
-        name = f"{like.buffer.name}_{suffix}"
-        number = 1
-        while name in self.layouts:
-            name, number = f"{like.buffer.name}_{suffix}{number}", number + 1
-        buffer = tir.decl_buffer(like.extents, dtype, name, scope=like.buffer.scope())
+        buffer = self.new.allocate(f"{like.buffer.name}_{suffix}", like.extents, dtype, scope=like.buffer.scope())
         layout = self.layouts[like.buffer.name]
         if not like.is_whole:
             extents = [int(extent.value) for extent in like.extents]
@@ -193,9 +190,8 @@ class _Router:
             else:
                 rows, cols = (extents[0], 1) if layout.kind == "column" else (1, extents[0])
                 layout = replace(layout, rows=rows, cols=cols)
-        self.layouts[name] = layout
-        self.buffers.append(buffer)
-        self.formats[name] = _format_of_tensor_dtype(dtype, like.buffer.name)
+        self.layouts[buffer.name] = layout
+        self.formats[buffer.name] = _format_of_tensor_dtype(dtype, like.buffer.name)
         return buffer
 
 

@@ -20,18 +20,18 @@ After::
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import tvm
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .names import NewBuffers
 from .tile_ir import (
     Elementwise,
     copy,
     fill,
-    leaves,
     parallel,
     parse,
     reduce,
@@ -53,18 +53,16 @@ _COMBINED = {"Add": "sum", "Max": "max", "Min": "min"}
 
 def lower_reducers(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite every use of a ``T.alloc_reducer`` buffer."""
-    names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
     operations = {str(name): str(op) for name, op in func.attrs.get(REDUCERS_ATTRIBUTE, {}).items()}
-    lowerer = _ReducerLowerer(names=names, operations=operations)
+    lowerer = _ReducerLowerer(new=NewBuffers.of(func), operations=operations)
     body = rewrite(func.body, lowerer.leaf)
-    return func.with_body(sequence([*map(tir.AllocBuffer, lowerer.buffers), body]))
+    return func.with_body(lowerer.new.declared(body))
 
 
 @dataclass(kw_only=True)
 class _ReducerLowerer:
-    names: set[str]
+    new: NewBuffers
     operations: dict[str, str]
-    buffers: list[tir.Buffer] = field(default_factory=list)
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         name = tile_operator_name(stmt)
@@ -96,7 +94,7 @@ class _ReducerLowerer:
         old = tir.BufferLoad(store.buffer, list(store.indices))
         if kind is None or not isinstance(value.a, tir.BufferLoad) or not same_load(value.a, old):
             return None
-        lanes = self.allocate(f"{store.buffer.name}_lanes", record.extents, store.buffer.dtype)
+        lanes = self.new.allocate(f"{store.buffer.name}_lanes", record.extents, store.buffer.dtype)
         work = parallel(record.loop_vars, record.extents, tir.BufferStore(lanes, value.b, list(record.loop_vars)))
         parts = [with_span_of(work, stmt)]
         extents, variables = list(record.extents), list(record.loop_vars)
@@ -104,21 +102,13 @@ class _ReducerLowerer:
             dim = max(d for d, v in enumerate(variables) if not uses_var(_tuple(store.indices), [v]))
             del extents[dim], variables[dim]
             last = not any(not uses_var(_tuple(store.indices), [v]) for v in variables)
-            target = store.buffer if last else self.allocate(f"{store.buffer.name}_part", extents, store.buffer.dtype)
+            part = f"{store.buffer.name}_part"
+            target = store.buffer if last else self.new.allocate(part, extents, store.buffer.dtype)
             parts.append(with_span_of(reduce(whole(lanes), whole(target), kind, dim, not last), stmt))
             lanes = target
         if not lanes.same_as(store.buffer):
             parts.append(with_span_of(reduce(whole(lanes), whole(store.buffer), kind, 0, False), stmt))
         return sequence(parts)
-
-    def allocate(self, base: str, shape: object, dtype: str) -> tir.Buffer:
-        name, number = base, 1
-        while name in self.names:
-            name, number = f"{base}_{number}", number + 1
-        self.names.add(name)
-        buffer = tir.decl_buffer(shape, dtype, name, scope="local.fragment")
-        self.buffers.append(buffer)
-        return buffer
 
 
 def _tuple(indices: list[tir.PrimExpr]) -> tir.PrimExpr:

@@ -16,17 +16,17 @@ After::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .names import NewBuffers
 from .ops import do
 from .tile_ir import (
     Region,
     copy,
-    leaves,
     parallel,
     reduce,
     region_call,
@@ -41,16 +41,14 @@ from .tile_ir import (
 
 def lower_scans(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite ``T.cumsum``; other scans are refused later."""
-    names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
-    lowerer = _ScanLowerer(names=names)
+    lowerer = _ScanLowerer(new=NewBuffers.of(func))
     body = rewrite(func.body, lowerer.leaf)
-    return func.with_body(sequence([*map(tir.AllocBuffer, lowerer.buffers), body]))
+    return func.with_body(lowerer.new.declared(body))
 
 
 @dataclass(kw_only=True)
 class _ScanLowerer:
-    names: set[str]
-    buffers: list[tir.Buffer] = field(default_factory=list)
+    new: NewBuffers
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         if tile_operator_name(stmt) != "cumsum":
@@ -67,9 +65,9 @@ class _ScanLowerer:
         work = source
         if along_columns:
             shape.reverse()
-            work = whole(self.allocate(f"{source.buffer.name}_t", shape, source.buffer.dtype))
+            work = whole(self.new.allocate(f"{source.buffer.name}_t", shape, source.buffer.dtype))
             parts.append(transpose(source, work))
-        scanned = whole(self.allocate(f"{source.buffer.name}_scan", shape, source.buffer.dtype))
+        scanned = whole(self.new.allocate(f"{source.buffer.name}_scan", shape, source.buffer.dtype))
         parts.append(do("scan", region_call(work, 1), region_call(scanned, 2)))
         if reverse:
             parts += self.reversed(work, scanned, shape)
@@ -79,18 +77,9 @@ class _ScanLowerer:
     def reversed(self, work: Region, scanned: Region, shape: list[int]) -> list[tir.Stmt]:
         """``scanned = total - scanned + work``, column by column."""
         dtype = work.buffer.dtype
-        total = self.allocate(f"{work.buffer.name}_total", shape[1:] or [1], dtype)
+        total = self.new.allocate(f"{work.buffer.name}_total", shape[1:] or [1], dtype)
         variables = [tir.Var(f"i{d}", "int32") for d in range(len(shape))]
         of_total = tir.BufferLoad(total, variables[1:] or [tir.IntImm("int32", 0)])
         old, own = tir.BufferLoad(scanned.buffer, variables), tir.BufferLoad(work.buffer, variables)
         store = tir.BufferStore(scanned.buffer, of_total - old + own, variables)
         return [reduce(work, whole(total), "sum", 0, True), parallel(variables, shape, store)]
-
-    def allocate(self, base: str, shape: list[int], dtype: str) -> tir.Buffer:
-        name, number = base, 1
-        while name in self.names:
-            name, number = f"{base}_{number}", number + 1
-        self.names.add(name)
-        buffer = tir.decl_buffer(shape, dtype, name, scope="local.fragment")
-        self.buffers.append(buffer)
-        return buffer

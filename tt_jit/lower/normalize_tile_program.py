@@ -38,6 +38,7 @@ from ..data_format import is_float_dtype
 from ..errors import UnsupportedError
 from .base import LoweringContext
 from .lower_reducers import REDUCERS_ATTRIBUTE
+from .names import unique_name
 from .tile_ir import is_const_int, loads_in, sequence, with_span_of
 
 _GRID_PREFIX = "blockIdx."
@@ -69,9 +70,7 @@ class _Normalizer:
                         self.reducers[self.renamed.get(buffer, buffer).name] = str(info["op"])
 
     def allocate(self, buffer: tir.Buffer) -> None:
-        name, number = buffer.name, 1
-        while name in self.names:
-            name, number = f"{buffer.name}_{number}", number + 1
+        name = unique_name(buffer.name, self.names)
         self.names.add(name)
         if name != buffer.name:
             fresh = tir.decl_buffer(buffer.shape, buffer.dtype, name, scope=buffer.scope())

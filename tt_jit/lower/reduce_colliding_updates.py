@@ -16,18 +16,17 @@ After::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import tvm
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .names import NewBuffers
 from .rewrite_atomics import atomic_tensors
 from .tile_ir import (
     Elementwise,
-    leaves,
     parallel,
     parse,
     region_call,
@@ -47,17 +46,15 @@ def reduce_colliding_updates(func: tir.PrimFunc, context: LoweringContext) -> ti
     tensors = atomic_tensors(func)
     if not tensors:
         return func
-    names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
-    reducer = _Reducer(tensors=tensors, names=names)
+    reducer = _Reducer(tensors=tensors, new=NewBuffers.of(func))
     body = rewrite(func.body, reducer.leaf)
-    return func.with_body(sequence([*map(tir.AllocBuffer, reducer.buffers), body]))
+    return func.with_body(reducer.new.declared(body))
 
 
 @dataclass(kw_only=True)
 class _Reducer:
     tensors: frozenset[str]
-    names: set[str]
-    buffers: list[tir.Buffer] = field(default_factory=list)
+    new: NewBuffers
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         record = parse(stmt)
@@ -70,12 +67,12 @@ class _Reducer:
         combine, value = self.update(record, stmt)
         kind = _REDUCTIONS[combine.__name__]
         name = f"{record.store.buffer.name}_{kind}"
-        partial = self.allocate(name, record.extents, value.dtype)
+        partial = self.new.allocate(name, record.extents, value.dtype)
         result = [parallel(record.loop_vars, record.extents, tir.BufferStore(partial, value, list(record.loop_vars)))]
         shape = list(record.extents)
         for dim in reversed(missing):
             del shape[dim]
-            smaller = self.allocate(name, shape or [1], value.dtype)
+            smaller = self.new.allocate(name, shape or [1], value.dtype)
             result.append(_reduce(partial, smaller, kind, dim))
             partial = smaller
         fresh = {v: tir.Var(v.name, v.dtype) for n, v in enumerate(record.loop_vars) if n not in missing}
@@ -103,14 +100,6 @@ class _Reducer:
             identity = _identity(_REDUCTIONS[type(value).__name__], operand.dtype)
             operand = tir.Call(operand.dtype, tvm.ir.Op.get(_SELECT), [condition, operand, identity])
         return type(value), operand
-
-    def allocate(self, like: str, shape: Sequence[int], dtype: str) -> tir.Buffer:
-        name, number = like, 1
-        while name in self.names:
-            name, number = f"{like}_{number}", number + 1
-        self.names.add(name)
-        self.buffers.append(tir.decl_buffer(shape, dtype, name, scope="local.fragment"))
-        return self.buffers[-1]
 
 
 def _is(expr: tir.PrimExpr, load: tir.BufferLoad) -> bool:

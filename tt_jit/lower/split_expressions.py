@@ -15,7 +15,7 @@ After::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tvm import tirx as tir
@@ -23,6 +23,7 @@ from tvm import tirx as tir
 from ..data_format import compute_format
 from ..errors import InternalError
 from .base import LoweringContext
+from .names import NewBuffers
 from .tensorize_tile_maps import TileScope, smallest_program, tile_map_of
 from .tile_ir import Elementwise, is_gather, leaves, parallel, parse, rewrite, sequence, with_span_of
 from .tile_layout import layouts_of, with_layouts
@@ -38,9 +39,9 @@ def split_expressions(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimF
     scope = TileScope(
         rings={}, formats=formats, layouts=layouts_of(func), context=context, precision=precision
     )
-    splitter = _Splitter(scope=scope)
+    splitter = _Splitter(new=NewBuffers.of(func), scope=scope)
     body = rewrite(func.body, splitter.leaf)
-    func = func.with_body(sequence([*map(tir.AllocBuffer, splitter.buffers), body]))
+    func = func.with_body(splitter.new.declared(body))
     return with_layouts(func, scope.layouts)
 
 
@@ -51,8 +52,8 @@ def _format(dtype: str) -> str:
 
 @dataclass(kw_only=True)
 class _Splitter:
+    new: NewBuffers
     scope: TileScope
-    buffers: list[tir.Buffer] = field(default_factory=list)
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         record = parse(stmt)
@@ -100,13 +101,9 @@ class _Splitter:
 
     def allocate(self, record: Elementwise, part: tir.PrimExpr) -> tir.Buffer:
         like = record.store.buffer
-        name, number = f"{like.name}_part", 1
-        while name in self.scope.layouts:
-            name, number = f"{like.name}_part{number}", number + 1
-        buffer = tir.decl_buffer(like.shape, part.dtype, name, scope="local.fragment")
-        self.scope.layouts[name] = replace(self.scope.layouts[like.name], column_major=False)
-        self.scope.formats[name] = _format(str(part.dtype))
-        self.buffers.append(buffer)
+        buffer = self.new.allocate(f"{like.name}_part", like.shape, part.dtype)
+        self.scope.layouts[buffer.name] = replace(self.scope.layouts[like.name], column_major=False)
+        self.scope.formats[buffer.name] = _format(str(part.dtype))
         return buffer
 
 

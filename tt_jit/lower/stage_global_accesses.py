@@ -17,7 +17,7 @@ After::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import tvm
 from tvm import tirx as tir
@@ -25,6 +25,7 @@ from tvm import tirx as tir
 from ..errors import UnsupportedError
 from .base import LoweringContext
 from .copied_blocks import copied_blocks, element_behind
+from .names import NewBuffers
 from .scatters import scatter_of
 from .store_bounds import bounded_store
 from .tile_ir import (
@@ -37,7 +38,6 @@ from .tile_ir import (
     copy,
     is_const_int,
     is_scalar_variable,
-    leaves,
     loads_in,
     outer_loads,
     parallel,
@@ -51,22 +51,18 @@ from .tile_ir import (
     whole,
 )
 
-FRAGMENT_SCOPE = "local.fragment"
-
 
 def stage_global_accesses(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite element-wise global accesses of ``func`` into copies and on-chip accesses."""
-    names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
-    stager = _Stager(names=names, copied=copied_blocks(func.body))
+    stager = _Stager(new=NewBuffers.of(func), copied=copied_blocks(func.body))
     body = rewrite(func.body, stager.leaf)
-    return func.with_body(sequence([*[tir.AllocBuffer(buffer) for buffer in stager.buffers], body]))
+    return func.with_body(stager.new.declared(body))
 
 
 @dataclass(kw_only=True)
 class _Stager:
-    names: set[str]
+    new: NewBuffers
     copied: dict[str, Region]
-    buffers: list[tir.Buffer] = field(default_factory=list)
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         record = parse(stmt)
@@ -92,13 +88,7 @@ class _Stager:
                 )
 
     def allocate(self, like: str, shape: list[tir.PrimExpr], dtype: str) -> tir.Buffer:
-        name, number = f"{like}_tile", 1
-        while name in self.names:
-            name, number = f"{like}_tile_{number}", number + 1
-        self.names.add(name)
-        buffer = tir.decl_buffer(shape, dtype, name, scope=FRAGMENT_SCOPE)
-        self.buffers.append(buffer)
-        return buffer
+        return self.new.allocate(f"{like}_tile", shape, dtype)
 
     def through_chip(self, record: TileCopy) -> tir.Stmt:
         shape = [record.source.extents[d] for d in record.source.kept_dims] or [tir.IntImm("int32", 1)]

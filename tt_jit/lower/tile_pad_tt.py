@@ -24,6 +24,7 @@ from tvm import tirx as tir
 
 from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
+from .names import NewBuffers
 from .tensorize_reduce import REDUCTIONS
 from .tile_ir import (
     Region,
@@ -57,17 +58,17 @@ def tile_pad_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
             written.add(record.destination.buffer.name)
         elif record is not None and hasattr(record, "store"):
             written.add(record.store.buffer.name)
-    padder = _Padder(layouts=layouts_of(func), zero_padded=loaded - written)
+    padder = _Padder(new=NewBuffers.of(func), layouts=layouts_of(func), zero_padded=loaded - written)
     body = rewrite(func.body, padder.leaf)
-    func = with_layouts(func.with_body(sequence([*map(tir.AllocBuffer, padder.buffers), body])), padder.layouts)
+    func = with_layouts(func.with_body(padder.new.declared(body)), padder.layouts)
     return func.with_attr(PADDING_ATTRIBUTE, padder.info)
 
 
 @dataclass(kw_only=True)
 class _Padder:
+    new: NewBuffers
     layouts: dict[str, TileLayout]
     zero_padded: set[str]
-    buffers: list[tir.Buffer] = field(default_factory=list)
     info: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
@@ -118,20 +119,15 @@ class _Padder:
         shape = [int(extent.value) for extent in buffer.shape]
         size, unit = shape[axis], TILE_ELEMENTS if layout.kind == "flat" else TILE_HEIGHT
         shape[axis] = -(-size // unit) * unit
-        name = f"{buffer.name}_padded"
-        number = 1
-        while name in self.layouts:
-            name, number = f"{buffer.name}_padded{number}", number + 1
-        padded = tir.decl_buffer(shape, buffer.dtype, name, scope="local.fragment")
-        self.buffers.append(padded)
+        padded = self.new.allocate(f"{buffer.name}_padded", shape, buffer.dtype)
         along_cols = axis == -1 and layout.kind != "column"
         changed: dict[str, Any] = {"cols": shape[axis]} if along_cols else {"rows": shape[axis]}
-        self.layouts[name] = replace(layout, **changed)
+        self.layouts[padded.name] = replace(layout, **changed)
         self.info[buffer.name] = {
             "rows": layout.rows,
             "cols": layout.cols,
-            "padded_rows": self.layouts[name].rows,
-            "padded_cols": self.layouts[name].cols,
+            "padded_rows": self.layouts[padded.name].rows,
+            "padded_cols": self.layouts[padded.name].cols,
             "value": str(identity),
         }
         variables = [tir.Var(f"i{d}", "int32") for d in range(len(shape))]

@@ -16,17 +16,17 @@ After::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from tvm import tirx as tir
 
 from .base import LoweringContext
+from .names import NewBuffers
 from .tile_ir import (
     Elementwise,
     Region,
     TileGemm,
     gemm_with,
-    leaves,
     loads_in,
     parallel,
     parse,
@@ -42,16 +42,14 @@ from .tile_ir import (
 
 def transpose_operands(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Insert transposed copies where a statement reads a matrix across its tiles."""
-    names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
-    transposer = _Transposer(names=names)
+    transposer = _Transposer(new=NewBuffers.of(func))
     body = rewrite(func.body, transposer.leaf)
-    return func.with_body(sequence([*map(tir.AllocBuffer, transposer.buffers), body]))
+    return func.with_body(transposer.new.declared(body))
 
 
 @dataclass(kw_only=True)
 class _Transposer:
-    names: set[str]
-    buffers: list[tir.Buffer] = field(default_factory=list)
+    new: NewBuffers
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         record = parse(stmt)
@@ -64,13 +62,7 @@ class _Transposer:
     def transposed(self, source: Region) -> tir.Buffer:
         """A new buffer for the transpose of the last two dims of ``source``."""
         *_, rows, cols = source.extents
-        name, number = f"{source.buffer.name}_t", 1
-        while name in self.names:
-            name, number = f"{source.buffer.name}_t{number}", number + 1
-        self.names.add(name)
-        buffer = tir.decl_buffer((cols, rows), source.buffer.dtype, name, scope="local.fragment")
-        self.buffers.append(buffer)
-        return buffer
+        return self.new.allocate(f"{source.buffer.name}_t", (cols, rows), source.buffer.dtype)
 
     def gemm(self, record: TileGemm, stmt: tir.Stmt) -> tir.Stmt:
         buffer = self.transposed(record.a)

@@ -19,20 +19,20 @@ After::
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import tvm
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .names import NewBuffers
 from .tile_ir import (
     Region,
     TileGemm,
     gemm_with,
     is_const_int,
     is_integer,
-    leaves,
     parallel,
     parse,
     rewrite,
@@ -45,16 +45,14 @@ _EXACT_DTYPES = ("int8", "uint8")
 
 def widen_integer_gemm(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite every gemm of 8-bit integers."""
-    names = {leaf.buffer.name for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)}
-    widener = _Widener(names=names)
+    widener = _Widener(new=NewBuffers.of(func))
     body = rewrite(func.body, widener.leaf)
-    return func.with_body(sequence([*map(tir.AllocBuffer, widener.buffers), body]))
+    return func.with_body(widener.new.declared(body))
 
 
 @dataclass(kw_only=True)
 class _Widener:
-    names: set[str]
-    buffers: list[tir.Buffer] = field(default_factory=list)
+    new: NewBuffers
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         record = parse(stmt)
@@ -111,14 +109,7 @@ class _Widener:
 
     def like(self, region: Region, suffix: str, dtype: str) -> tir.Buffer:
         """A new buffer of the region's shape."""
-        base = f"{region.buffer.name}_{suffix}"
-        name, number = base, 1
-        while name in self.names:
-            name, number = f"{base}{number}", number + 1
-        self.names.add(name)
-        buffer = tir.decl_buffer(region.extents, dtype, name, scope="local.fragment")
-        self.buffers.append(buffer)
-        return buffer
+        return self.new.allocate(f"{region.buffer.name}_{suffix}", region.extents, dtype)
 
 
 def _float(buffer: tir.Buffer, variables: list[tir.Var]) -> tir.PrimExpr:
