@@ -15,7 +15,7 @@ class Case:
     code: str
     argv: tuple[str, ...] = ()
     gpu_only: str = ""
-    """Why no portable backend can run it; empty for portable examples."""
+    """Why no portable backend can run it, or the pinned wheel cannot trace it; empty for portable examples."""
 
 
 def _case(path: str, code: str, argv: str = "") -> Case:
@@ -33,13 +33,15 @@ CASES: tuple[Case, ...] = (
     _case("gemm/example_gemm.py", "main()"),
     _case("gemm/example_gemm_autotune.py", "main(256, 256, 256)"),
     _case("gemm/example_gemm_advanced_autotune.py", "main(256, 256, 256)"),
-    _case("gemm/example_gemm_autotune_pass_configs.py", "main_decorator(256, 256, 256)"),
+    _case("gemm/example_gemm_autotune_pass_configs.py", "main(256, 256, 256); main_decorator(256, 256, 256)"),
+    _case("gemm/example_gemm_autotune_early_stop.py", "M = N = K = 256; run_api_mode(); run_decorator_mode()"),
     _case("gemm/example_gemm_persistent.py", "main(512, 512, 256)"),
     _case("gemm_splitk/example_tilelang_gemm_splitk.py", "main()"),
     _case("gemm_splitk/example_tilelang_gemm_splitk_vectorize_atomicadd.py", "main()"),
     _case("gemm_streamk/example_tilelang_gemm_streamk.py", "main()"),
     _case("gemm_fp8/example_tilelang_gemm_fp8.py", "test_gemm_fp8(256, 256, 256, T.float8_e4m3fn)"),
     _case("gemm_fp8/example_tilelang_gemm_fp8_2xAcc.py", "test_gemm_fp8(256, 256, 512, T.float8_e4m3fn)"),
+    _gpu("gemm_fp8/example_tilelang_gemm_amd.py", "k_pack of T.gemm, which the wheel lacks"),
     _case("gemm_int4/example_tilelang_gemm_int4.py", "check_int4_gemm_correctness(256, 256, 256)"),
     _case("gemv/example_gemv.py", "main(do_bench=False)", "--n 128 --k 256"),
     _case(
@@ -57,6 +59,13 @@ CASES: tuple[Case, ...] = (
         "--batch_sizes 64,128 --K 256 --M 256",
     ),
     _gpu("grouped_gemm/example_grouped_gemm_fwd_ptr.py", "raw device pointers in a tensor"),
+    _case("gemm_tcgen05/gemm_mma.py", "pass"),
+    _case("visual_layout_inference/visual_layout_inference.py", "main()"),
+    _case(
+        "analyze/example_gemm_analyze.py",
+        "M = N = K = 256; compiled = kernel.compile(block_M=128, block_N=128, block_K=32, num_stages=3, "
+        "thread_num=128, enable_rasteration=True); compiled.get_profiler().run_once()",
+    ),
     _case("dynamic_shape/example_dynamic.py", "main(256, 256, 256)"),
     _case("elementwise/example_elementwise_add.py", "main(256, 256)"),
     _case("online_softmax/online_softmax.py", "pass"),
@@ -79,6 +88,11 @@ CASES: tuple[Case, ...] = (
         "convolution/example_convolution.py", "main(['--n', '2', '--c', '64', '--h', '16', '--w', '16', '--f', '128'])"
     ),
     _case("convolution/example_convolution_autotune.py", "main(2, 64, 16, 16, 128, 3, 1, 1, 1, False, False)"),
+    _case(
+        "analyze/example_conv_analyze.py",
+        "compiled = kernel.compile(N=1, C=64, H=16, W=16, F=128, K=3, S=1, D=1, P=1, block_M=64, block_N=128, "
+        "block_K=32, num_stages=3, threads=256); compiled.get_profiler().run_once()",
+    ),
     _case("cast/example_per_token_cast_to_fp8.py", "main(64, 512, 8)"),
     _case("cast/example_group_per_split_token_cast_to_fp8.py", "main(128, 256, 2, 8, [40, 88])"),
     # Attention
@@ -98,6 +112,8 @@ CASES: tuple[Case, ...] = (
     _case(
         "attention_sink/example_mha_sink_fwd_bhsd.py", "main(1, 2, 256, 256, 64, None); main(1, 2, 256, 256, 64, 128)"
     ),
+    _gpu("amd/example_amd_flash_attn_fwd.py", "k_pack of T.gemm, which the wheel lacks"),
+    _gpu("amd/example_amd_flash_attn_bwd.py", "k_pack of T.gemm, which the wheel lacks"),
     _case("attention_sink/example_gqa_sink_fwd_varlen.py", "main(1, 4, 128, 128, 64, 2, True, None)"),
     # These two keep one sink per head in a buffer that they fill for each of a block's 64 rows: 64 heads at least.
     _case("attention_sink/example_mha_sink_bwd_bhsd.py", "main(1, 64, 64, 64, None)"),
@@ -152,7 +168,16 @@ CASES: tuple[Case, ...] = (
         "deepseek_mla/experimental/example_mla_decode_kv_fp8.py",
         "kernel = flashattn(1, 64, 1, 256, 128, 64, 64, 64); kernel.get_profiler().run_once()",
     ),
+    _case(
+        "deepseek_mla/amd/benchmark_mla_decode_amd_tilelang.py",
+        "for splits in (1, 4): kernel = flashmla_decode(1, 64, 1, 256, 128, 64, 32, 64, splits, threads=128); "
+        "kernel.get_profiler().run_once()",
+    ),
     _case("deepseek_nsa/example_tilelang_nsa_fwd.py", "main()"),
+    _case(
+        "deepseek_nsa/benchmark/benchmark_nsa_fwd.py",
+        "benchmark_nsa(1, 128, 1, 16, 64, 4, 32, torch.float16, 0.1, 0, 1)",
+    ),
     _case("deepseek_nsa/example_tilelang_nsa_decode.py", "main()"),
     _case(
         "deepseek_nsa/example_tilelang_nsa_fwd_varlen.py",
@@ -177,6 +202,7 @@ CASES: tuple[Case, ...] = (
         "deepseek_v32/sparse_mla_bwd.py",
         "test_sparse_mla_bwd(B=1, S=16, SKV=128, H=64, HKV=1, DQKV=576, DV=512, topk=64)",
     ),
+    _gpu("deepseek_v32/inference/kernel.py", "compiler options of an older TileLang, which the wheel lacks"),
     _case("deepseek_v32/topk_selector.py", "test_topk_selector(2, 4096, 256)"),
     _case(
         "deepseek_v4/act_quant.py",
@@ -268,6 +294,29 @@ CASES: tuple[Case, ...] = (
     # Kernels made of one GPU's own instructions
     _gpu("gemm/example_gemm_intrinsics.py", "mma intrinsics"),
     _gpu("gemm_sp/example_gemm_sp.py", "2:4 sparse tensor cores"),
+    _gpu("gemm_sp/sparse_utils.py", "2:4 sparse tensor cores"),
+    _gpu("autodd/tilelang_buggy.py", "an invalid program, meant to be rejected"),
+    _gpu("autodd/tilelang_minimized_expected.py", "an invalid program, meant to be rejected"),
+    _gpu("aws/flash_attention.py", "tcgen05, mbarriers, warp specialisation"),
+    _gpu("aws/gemm.py", "tcgen05, mbarriers, warp specialisation"),
+    _gpu("bitnet-1.58b/kernel_benchmark/tilelang_bitnet_158_int8xint2_decode.py", "CUDA source, dp4a"),
+    _gpu("bitnet-1.58b/kernel_benchmark/tilelang_bitnet_158_int8xint2_prefill.py", "CUDA source, mma intrinsics"),
+    _gpu("bitnet-1.58b/kernel_benchmark/tl_int8xint8.py", "mma intrinsics"),
+    _gpu("blockscaled_gemm_sm100/gemm_mxfp8_blockscaled_1d1d.py", "tcgen05, mbarriers"),
+    _gpu("dequantize_gemm/example_dequant_gemm_bf16_mxfp4_cdna4.py", "HIP source"),
+    _gpu("flash_attention_sm100/gqa_bwd_bshd.py", "tcgen05"),
+    _gpu("flash_attention_sm100/gqa_fwd_bshd.py", "tcgen05, mbarriers"),
+    _gpu("flash_attention_sm100/mha_bwd_bshd.py", "tcgen05"),
+    _gpu("flash_attention_sm100/mha_fwd_bshd.py", "tcgen05, mbarriers"),
+    _gpu("gemm_fp8/example_tilelang_gemm_amd_fp8_preshuffle.py", "mfma intrinsics"),
+    _gpu("gemm_fp8/example_tilelang_gemm_fp8_sm100.py", "tcgen05, mbarriers"),
+    _gpu("gemm_sm120/sm120_nvfp4_blockscaled_gemm.py", "block-scaled mma intrinsics"),
+    _gpu("gemm_tcgen05/gemm_tcgen5mma.py", "tcgen05, mbarriers"),
+    _gpu("gemm_tcgen05/gemm_tcgen5mma_ws.py", "tcgen05, mbarriers, warp specialisation"),
+    _gpu("gemm_tcgen05/gemm_tcgen5mma_ws_persistent.py", "tcgen05, mbarriers, warp specialisation"),
+    _gpu("iket/all_features.py", "events of CUDA's in-kernel tracer"),
+    _gpu("iket/minimal.py", "events of CUDA's in-kernel tracer"),
+    _gpu("iket/payload_minimal.py", "events of CUDA's in-kernel tracer"),
     _gpu("warp_specialize/example_warp_specialize_flashmla.py", "mbarriers, warp specialisation"),
     _gpu("warp_specialize/example_warp_specialize_gemm_barrierpipe_stage2.py", "mbarriers, warp specialisation"),
     _gpu("warp_specialize/example_warp_specialize_gemm_copy_0_gemm_1.py", "mbarriers, warp specialisation"),

@@ -268,7 +268,7 @@ def install_compiler(compile_prim_func: Callable[..., Any]) -> None:
     out_idx)``."""
     import tilelang
     import tilelang.jit as jit_module
-    from tilelang.autotuner.tuner import AutoTuneImpl
+    from tilelang.autotuner.tuner import AutoTuneImpl, AutoTuner
 
     def compile_with(func: Any = None, out_idx: Any = None, *args: Any, **kwargs: Any) -> Any:
         attributes = func.attrs or {}
@@ -291,3 +291,12 @@ def install_compiler(compile_prim_func: Callable[..., Any]) -> None:
         return self.jit_impl(*args, **merged)
 
     AutoTuneImpl.__call__ = tune
+
+    def run_first(self: Any, *args: Any, **kwargs: Any) -> Any:
+        config = next(iter(self.configs))
+        func = self.fn(**{name: value for name, value in config.items() if name != "pass_configs"})
+        kernel = compile_with(func, self.compile_args.out_idx)
+        kernel.get_profiler().do_bench()
+        return types.SimpleNamespace(config=config, latency=1.0, ref_latency=1.0, kernel=kernel, func=func)
+
+    AutoTuner.run = run_first

@@ -23,3 +23,15 @@ def test_example_is_right_or_refused(number: int) -> None:
 def test_every_example_is_listed_once() -> None:
     paths = [case.path for case in CASES]
     assert len(paths) == len(set(paths))
+
+
+@pytest.mark.skipif(CHECKOUT is None, reason=REASON)
+def test_no_kernel_of_the_examples_is_left_out() -> None:
+    assert CHECKOUT is not None
+    examples = CHECKOUT / "examples"
+    with_kernels = {
+        str(path.relative_to(examples))
+        for path in examples.rglob("*.py")
+        if "T.Kernel(" in path.read_text() or "with Kernel(" in path.read_text()
+    }
+    assert with_kernels - {case.path for case in CASES} == set()
