@@ -1,7 +1,8 @@
 """Which device data format carries which TileLang dtype, and what a tile of it costs.
 
 ttnn has no Float16 tensor, so ``float16`` travels as Float32 pages (exact, and exact in TF32 too); every fp8 value is
-exact in bfloat16; int8 and int16 travel as Int32.
+exact in bfloat16; int8 and int16 travel as Int32. The block floats carry no dtype of their own: a floating-point tensor
+is kept in one where the user asks for it.
 """
 
 from __future__ import annotations
@@ -13,15 +14,25 @@ from .target import TILE_ELEMENTS
 
 @dataclass(frozen=True, kw_only=True)
 class DataFormat:
-    """A Tensix data format: its name in the kernel API and its bytes per element."""
+    """A Tensix data format: its name in the kernel API and its bytes per element.
+
+    The elements of a block float have `block_bits` each and cannot be addressed; 16 of them share an exponent byte.
+    """
 
     name: str
     element_bytes: int
     is_float: bool
+    block_bits: int = 0
+
+    @property
+    def is_block(self) -> bool:
+        return self.block_bits > 0
 
     @property
     def tile_bytes(self) -> int:
         """Bytes of one 32x32 tile page."""
+        if self.is_block:
+            return TILE_ELEMENTS * self.block_bits // 8 + TILE_ELEMENTS // 16
         return self.element_bytes * TILE_ELEMENTS
 
 
@@ -31,8 +42,10 @@ INT32 = DataFormat(name="Int32", element_bytes=4, is_float=False)
 UINT32 = DataFormat(name="UInt32", element_bytes=4, is_float=False)
 UINT16 = DataFormat(name="UInt16", element_bytes=2, is_float=False)
 UINT8 = DataFormat(name="UInt8", element_bytes=1, is_float=False)
+BFP8_B = DataFormat(name="Bfp8_b", element_bytes=0, is_float=True, block_bits=8)
+BFP4_B = DataFormat(name="Bfp4_b", element_bytes=0, is_float=True, block_bits=4)
 
-FORMATS = {fmt.name: fmt for fmt in (FLOAT32, FLOAT16_B, INT32, UINT32, UINT16, UINT8)}
+FORMATS = {fmt.name: fmt for fmt in (FLOAT32, FLOAT16_B, INT32, UINT32, UINT16, UINT8, BFP8_B, BFP4_B)}
 
 _GLOBAL_FORMATS = {
     "float32": FLOAT32,

@@ -15,13 +15,12 @@ import tilelang.ir as tilelang_ir
 import tvm
 from tvm import tirx as tir
 
-from ..data_format import global_format
 from ..errors import InternalError
 from ..intrinsics import INTRINSICS
 from ..lower.accesses import COMPUTE
 from ..lower.memory_space_lower_tt import circular_buffers
 from ..lower.ops import device_name, is_device_call
-from ..lower.tensor_layout import layout_attribute
+from ..lower.tensor_layout import layout_attribute, page_format
 from .cpp_expressions import ExpressionPrinter, has_negative
 from .helpers import HELPERS, helper_text
 from .identifiers import identifier
@@ -123,13 +122,13 @@ class _KernelPrinter:
 
     def page_bytes(self, tensor: tir.Buffer) -> str:
         """Bytes of one page: a tile, or a row padded to a multiple of 64 bytes."""
-        page_format = global_format(str(tensor.dtype))
-        assert page_format is not None
+        pages = page_format(self.func, tensor)
+        assert pages is not None
         if str(self.func.attrs[layout_attribute(tensor.name)]["kind"]) != "row_major":
-            return str(page_format.tile_bytes)
-        row: tir.PrimExpr = tir.IntImm("int32", page_format.element_bytes)
+            return str(pages.tile_bytes)
+        row: tir.PrimExpr = tir.IntImm("int32", pages.element_bytes)
         if len(tensor.shape) > 0:
-            row = tensor.shape[-1] * page_format.element_bytes
+            row = tensor.shape[-1] * pages.element_bytes
         return self.printer.text(tvm.arith.Analyzer().simplify(tir.floordiv(row + 63, 64) * 64))
 
     def free_variables(self, wanted: tuple[str, ...]) -> list[tir.Var]:

@@ -24,11 +24,12 @@ from dataclasses import dataclass, field, replace
 
 from tvm import tirx as tir
 
-from ..data_format import compute_format, global_format, is_float_dtype
+from ..data_format import FORMATS, compute_format, global_format, is_float_dtype
 from ..errors import InternalError, UnsupportedError
 from .accesses import COMPUTE, READER, WRITER, accesses_of
 from .base import LoweringContext
 from .names import NewBuffers
+from .tensor_layout import page_format
 from .tile_ir import (
     Region,
     TileCopy,
@@ -43,12 +44,12 @@ from .tile_layout import TileLayout, layouts_of, with_layouts
 
 FORMATS_ATTRIBUTE = "tt_buffer_formats"
 ROLES_ATTRIBUTE = "tt_buffer_roles"
-_FLOAT_WIDTH = {"Float32": 2, "Float16_b": 1}
+_FLOAT_WIDTH = {"Float32": 3, "Float16_b": 2, "Bfp8_b": 1, "Bfp4_b": 0}
 
 
 def assign_roles(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Insert stream buffers and attach ``tt_buffer_formats``."""
-    uses = _Uses()
+    uses = _Uses(func=func)
     for stmt in leaves(func.body):
         uses.visit(stmt)
     router = _Router(uses=uses, new=NewBuffers.of(func), layouts=layouts_of(func))
@@ -56,7 +57,7 @@ def assign_roles(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     for name, buffer in uses.buffers.items():
         router.formats.setdefault(name, _compute_format_name(buffer))
     func = with_layouts(func.with_body(router.new.declared(body)), router.layouts)
-    final = _Uses()
+    final = _Uses(func=func)
     for stmt in leaves(body):
         final.visit(stmt)
     return func.with_attr(FORMATS_ATTRIBUTE, router.formats).with_attr(ROLES_ATTRIBUTE, final.roles())
@@ -87,11 +88,14 @@ def buffer_formats(func: tir.PrimFunc) -> dict[str, str]:
 class _Uses:
     """Which roles read and write each on-chip buffer, and with which tensors it exchanges data."""
 
+    func: tir.PrimFunc
     buffers: dict[str, tir.Buffer] = field(default_factory=dict)
     written_by: dict[str, set[str]] = field(default_factory=dict)
     read_by: dict[str, set[str]] = field(default_factory=dict)
     loads: dict[str, list[TileCopy]] = field(default_factory=dict)
     stores: dict[str, list[TileCopy]] = field(default_factory=dict)
+    # Buffers of which a data movement core takes single elements, which a block float does not have.
+    picked_from: set[str] = field(default_factory=set)
 
     def visit(self, stmt: tir.Stmt) -> None:
         record = parse(stmt)
@@ -101,6 +105,8 @@ class _Uses:
         for buffer in accesses.reads:
             self.buffers[buffer.name] = buffer
             self.read_by.setdefault(buffer.name, set()).add(accesses.role)
+            if accesses.role != COMPUTE and not isinstance(record, TileCopy):
+                self.picked_from.add(buffer.name)
         for buffer, _ in accesses.writes:
             self.buffers[buffer.name] = buffer
             self.written_by.setdefault(buffer.name, set()).add(accesses.role)
@@ -119,10 +125,22 @@ class _Uses:
             pairs[name] = [*writers, *readers]
         return pairs
 
+    def tensor_format(self, tensor: tir.Buffer) -> str:
+        """Format of the tensor's pages."""
+        fmt = page_format(self.func, tensor)
+        if fmt is None:
+            raise UnsupportedError(
+                f"{tensor.name} has dtype {tensor.dtype}, which no Tensix data format carries",
+                hint="use float32, float16, bfloat16, fp8, or 8 to 32-bit integers",
+            )
+        return fmt.name
+
     def loads_directly(self, name: str) -> bool:
         """Whether the reader may fill the buffer itself."""
         loads = self.loads[name]
-        formats = {_tensor_format(load.source) for load in loads}
+        formats = {self.tensor_format(load.source.buffer) for load in loads}
+        if name in self.picked_from and any(FORMATS[fmt].is_block for fmt in formats):
+            return False
         return (
             self.written_by[name] == {READER}
             and all(load.destination.is_whole for load in loads)
@@ -135,11 +153,12 @@ class _Uses:
         stores = self.stores[name]
         if self.read_by[name] != {WRITER} or not all(store.source.is_whole for store in stores):
             return False
-        formats = {_tensor_format(store.destination) for store in stores}
+        formats = {self.tensor_format(store.destination.buffer) for store in stores}
         if len(formats) != 1 or len(self.written_by.get(name, set())) != 1:
             return False
         if self.written_by[name] == {READER}:
-            return self.loads_directly(name) and formats == {_tensor_format(load.source) for load in self.loads[name]}
+            loaded = {self.tensor_format(load.source.buffer) for load in self.loads[name]}
+            return self.loads_directly(name) and formats == loaded
         own, final = _compute_format_name(self.buffers[name]), formats.pop()
         return own == final or _FLOAT_WIDTH.get(own, 0) > _FLOAT_WIDTH.get(final, 9)
 
@@ -166,22 +185,23 @@ class _Router:
         if name not in self.uses.read_by:
             return sequence([])
         if self.uses.loads_directly(name):
-            self.formats[name] = _tensor_format(record.source)
+            self.formats[name] = self.uses.tensor_format(record.source.buffer)
             return None
-        stream = self.stream(record.destination, record.source.buffer.dtype, "in")
+        stream = self.stream(record.destination, record.source.buffer, "in")
         return sequence([copy(record.source, whole(stream)), copy(whole(stream), record.destination)])
 
     def store(self, record: TileCopy) -> tir.Stmt | None:
         name = record.source.buffer.name
         if self.uses.stores_directly(name):
-            self.formats[name] = _tensor_format(record.destination)
+            self.formats[name] = self.uses.tensor_format(record.destination.buffer)
             return None
-        stream = self.stream(record.source, record.destination.buffer.dtype, "out")
+        stream = self.stream(record.source, record.destination.buffer, "out")
         return sequence([copy(record.source, whole(stream)), copy(whole(stream), record.destination)])
 
-    def stream(self, like: Region, dtype: str, suffix: str) -> tir.Buffer:
-        """A buffer with the tile shape of ``like`` that carries ``dtype`` pages between compute and DRAM."""
-        buffer = self.new.allocate(f"{like.buffer.name}_{suffix}", like.extents, dtype, scope=like.buffer.scope())
+    def stream(self, like: Region, tensor: tir.Buffer, suffix: str) -> tir.Buffer:
+        """A buffer with the tile shape of ``like`` that carries pages of ``tensor`` between compute and DRAM."""
+        name = f"{like.buffer.name}_{suffix}"
+        buffer = self.new.allocate(name, like.extents, tensor.dtype, scope=like.buffer.scope())
         layout = self.layouts[like.buffer.name]
         if not like.is_whole:
             extents = [int(extent.value) for extent in like.extents]
@@ -191,7 +211,7 @@ class _Router:
                 rows, cols = (extents[0], 1) if layout.kind == "column" else (1, extents[0])
                 layout = replace(layout, rows=rows, cols=cols)
         self.layouts[buffer.name] = layout
-        self.formats[buffer.name] = _format_of_tensor_dtype(dtype, like.buffer.name)
+        self.formats[buffer.name] = self.uses.tensor_format(tensor)
         return buffer
 
 
@@ -202,20 +222,6 @@ def _keeps_value(tensor_dtype: str, buffer_dtype: str) -> bool:
     widths = {"float8_e4m3fn": 0, "float8_e4m3": 0, "float8_e5m2": 0, "bfloat16": 1, "float16": 1, "float32": 2}
     both_float = is_float_dtype(tensor_dtype) and is_float_dtype(buffer_dtype)
     return both_float and widths.get(tensor_dtype, 9) < widths.get(buffer_dtype, -1)
-
-
-def _tensor_format(region: Region) -> str:
-    return _format_of_tensor_dtype(region.buffer.dtype, region.buffer.name)
-
-
-def _format_of_tensor_dtype(dtype: str, name: str) -> str:
-    fmt = global_format(dtype)
-    if fmt is None:
-        raise UnsupportedError(
-            f"{name} has dtype {dtype}, which no Tensix data format carries",
-            hint="use float32, float16, bfloat16, fp8, or 8 to 32-bit integers",
-        )
-    return fmt.name
 
 
 def _compute_format_name(buffer: tir.Buffer) -> str:

@@ -3,7 +3,8 @@
 Why: DRAM holds 32x32 tiles, but a TileLang tensor may be accessed along any of its dims: attention on (B, S, H, D)
 reads (S, D) planes. All access regions of a tensor vote; a block size that is not a multiple of 32 makes the host pad
 each block, so that every block starts on a tile. A tensor that is accessed along different dims, at places inside a
-tile, or element by element stays row-major, and ``tensorize_row_major`` moves its rows piece by piece.
+tile, or element by element stays row-major, and ``tensorize_row_major`` moves its rows piece by piece. A tensor that
+the user wants in block floats has to be one of whole tiles.
 
 Before::
 
@@ -28,7 +29,14 @@ from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
 from .ops import is_scalar_read
 from .ranges import leaves_with_ranges
-from .tensor_layout import ATTRIBUTE_PREFIX, ROW_MAJOR, TensorLayout, layout_attribute, read_back_attribute
+from .tensor_layout import (
+    ATTRIBUTE_PREFIX,
+    ROW_MAJOR,
+    STORAGE_ATTRIBUTE,
+    TensorLayout,
+    layout_attribute,
+    read_back_attribute,
+)
 from .tile_ir import PrimExpr, Region, TileCopy, TileScatter, is_const_int, is_gather, loads_in, parse
 from .tile_layout import TileLayout, layouts_of
 
@@ -69,7 +77,9 @@ def infer_default_tt_shard(module: tvm.IRModule, context: LoweringContext) -> tv
     The functions of a module are kernels that run one after another on the same tensors: all of them vote.
     """
     tensors: dict[str, _Accesses] = {}
+    blocks: dict[str, str] = {}
     for func in module.functions.values():
+        blocks.update({str(name): str(fmt) for name, fmt in func.attrs.get(STORAGE_ATTRIBUTE, {}).items()})
         layout_type = str(func.attrs["tt_layout_type"])
         if layout_type != "dram_interleaved":
             raise UnsupportedError(f"tt_layout_type {layout_type!r} is unknown", hint="use 'dram_interleaved'")
@@ -77,15 +87,34 @@ def infer_default_tt_shard(module: tvm.IRModule, context: LoweringContext) -> tv
     attributes: dict[str, object] = {}
     for name, accesses in tensors.items():
         layout = _choose(accesses)
+        padding, read_back = _needs_padding(accesses.buffer, layout), accesses.is_read and accesses.is_written
+        if name in blocks:
+            _check_blocks(accesses, layout, blocks[name], padding and read_back)
         attributes[layout_attribute(name)] = layout.to_attribute()
-        attributes[f"{ATTRIBUTE_PREFIX}{name}_needs_padding"] = _needs_padding(accesses.buffer, layout)
-        attributes[read_back_attribute(name)] = accesses.is_read and accesses.is_written
+        attributes[f"{ATTRIBUTE_PREFIX}{name}_needs_padding"] = padding
+        attributes[read_back_attribute(name)] = read_back
     functions = {}
     for name, func in module.functions.items():
         for key, value in attributes.items():
             func = func.with_attr(key, value)
         functions[name] = func
     return tvm.IRModule(functions)
+
+
+def _check_blocks(accesses: _Accesses, layout: TensorLayout, fmt: str, reads_own_padding: bool) -> None:
+    """Complain where single elements of a tensor in block floats would have to be read or written."""
+    name = accesses.buffer.name
+    problem = None
+    if layout.kind == "row_major":
+        problem = "it is accessed by rows or elements, not in whole tiles along the same dimensions"
+    elif reads_own_padding:
+        problem = "its sizes are no multiples of 32, and kernels read again what they wrote to it"
+    if problem is not None:
+        raise UnsupportedError(
+            f"{name} cannot be stored as {fmt}: {problem}",
+            hint=f"leave {name} out of storage=",
+            at=next((access.stmt for access in accesses.found), None),
+        )
 
 
 def _collect(func: tir.PrimFunc, tensors: dict[str, _Accesses]) -> None:

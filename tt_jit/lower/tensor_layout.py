@@ -8,9 +8,12 @@ from typing import Any
 
 from tvm import tirx as tir
 
+from ..data_format import FORMATS, DataFormat, global_format
 from ..target import TILE_ELEMENTS, TILE_HEIGHT
 
 ATTRIBUTE_PREFIX = "tt_buffer_"
+STORAGE_ATTRIBUTE = "tt_storage"
+"""PrimFunc attribute of the user's: the format of a tensor's pages, by its name, where it is not that of the dtype."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +120,14 @@ def layout_attribute(name: str) -> str:
 def read_back_attribute(name: str) -> str:
     """PrimFunc attribute that says that kernels both write and read the tensor ``name``."""
     return f"{ATTRIBUTE_PREFIX}{name}_read_back"
+
+
+def page_format(func: tir.PrimFunc, buffer: tir.Buffer) -> DataFormat | None:
+    """Format of the DRAM pages of ``buffer``; None when the chip has no carrier for its dtype."""
+    asked = func.attrs.get(STORAGE_ATTRIBUTE, {}) if func.attrs else {}
+    if buffer.name in asked:
+        return FORMATS[str(asked[buffer.name])]
+    return global_format(str(buffer.dtype))
 
 
 def tensor_layout(func: tir.PrimFunc, buffer: tir.Buffer) -> TensorLayout:

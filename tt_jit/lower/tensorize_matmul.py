@@ -15,7 +15,7 @@ from ..errors import TilingError, UnsupportedError
 from ..target import TILE_HEIGHT
 from .insert_cb_protocol import accumulates_in_l1
 from .ops import do
-from .tensorize_tile_maps import TileScope
+from .tensorize_tile_maps import NARROW_FORMATS, TileScope
 from .tile_ir import Region, TileGemm, TileTranspose, is_const_int, sequence
 from .tile_layout import TileLayout
 
@@ -70,7 +70,7 @@ def tensorize_gemm(record: TileGemm, stmt: tir.Stmt, scope: TileScope, *, in_pla
     """matmul_block loops of one gemm; ``in_place`` reloads C and rotates its ring."""
     a, b, c = (operand(region, scope, stmt) for region in (record.a, record.b, record.c))
     for side in (record.a, record.b):
-        if scope.rings[side.buffer.name].format not in ("Float32", "Float16_b"):
+        if scope.rings[side.buffer.name].format not in ("Float32", *NARROW_FORMATS):
             raise UnsupportedError(f"T.gemm of {side.buffer.dtype} operands has no Tensix form yet", at=stmt)
     depth = a.cols
     if (b.cols if record.transpose_b else b.rows) != depth:

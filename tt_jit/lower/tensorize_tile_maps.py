@@ -25,6 +25,7 @@ from .tile_ir import Elementwise, Region, TileCopy, TileFill, is_const_int, sequ
 from .tile_layout import TileLayout
 
 INDEX_TILES = (INDEX_BUFFER_PREFIX + "row", INDEX_BUFFER_PREFIX + "col")
+NARROW_FORMATS = ("Float16_b", "Bfp8_b", "Bfp4_b")
 INTEGER_FORMATS = ("Int32", "UInt32", "UInt16", "UInt8")
 
 
@@ -44,8 +45,8 @@ class TileScope:
         return self.context.target.dst_tiles_32bit
 
     def is_fpu_readable(self, buffer: tir.Buffer) -> bool:
-        """Whether the matrix engine reads the buffer without loss (16-bit floats)."""
-        return self.formats[buffer.name] == "Float16_b"
+        """Whether the matrix engine reads the buffer without loss (floats of 16 bits and less)."""
+        return self.formats[buffer.name] in NARROW_FORMATS
 
     def dst_format(self, buffer: tir.Buffer) -> str:
         """DST format of a loaded tile."""
@@ -225,11 +226,7 @@ def _load(
         return builder.node("load", buffer=node.buffer, index=tir.IntImm("int32", 0), format=fmt)
     access = tile_access(node.buffer, layout, list(node.indices), axes, stmt)
     index = access.index(tile_row, tile_col)
-    shape = access.shape(axes)
-    if fmt == INT and shape != FULL:
-        template = {COLUMN: "BroadcastType::COL", ROW: "BroadcastType::ROW"}.get(shape, "BroadcastType::SCALAR")
-        return builder.node("load", buffer=node.buffer, index=index, template=(template,), format=fmt)
-    return builder.node("load", buffer=node.buffer, index=index, shape=shape, format=fmt)
+    return builder.node("load", buffer=node.buffer, index=index, shape=access.shape(axes), format=fmt)
 
 
 def emit_tile_map(tile_map: TileMap, scope: TileScope, *, in_place: bool) -> tir.Stmt:

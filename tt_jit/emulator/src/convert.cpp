@@ -4,7 +4,9 @@
 #include <cstring>
 #include <functional>
 #include <thread>
+#include <type_traits>
 
+#include "convert_blocks.h"
 #include "convert_elements.h"
 
 namespace tt_emulator {
@@ -32,6 +34,14 @@ bool with_rule(HostType type, DataFormat format, Apply apply) {
             switch (type) {
                 case HostType::Float32: apply(Copy<std::uint32_t>{}); return true;
                 case HostType::Float16: apply(HalfInFloat{}); return true;
+                default: return false;
+            }
+        case DataFormat::Bfp8_b:
+        case DataFormat::Bfp4_b:
+            switch (type) {
+                case HostType::Float32: apply(Copy<float>{}); return true;
+                case HostType::Float16: apply(HalfInFloat{}); return true;
+                case HostType::BFloat16: apply(Bfloat16InFloat{}); return true;
                 default: return false;
             }
         case DataFormat::Int32:
@@ -62,6 +72,31 @@ bool with_rule(HostType type, DataFormat format, Apply apply) {
             return true;
         default: return false;
     }
+}
+
+// Calls `fill` with the elements of a page; those of block formats are made beside it and packed afterwards.
+template <typename Rule, typename Fill>
+void fill_page(std::uint8_t* page, DataFormat format, Fill fill) {
+    if constexpr (std::is_same_v<typename Rule::Page, float>) {
+        if (is_block_format(format)) {
+            float elements[kTile * kTile];
+            fill(elements);
+            return encode_block_tile(elements, format, page);
+        }
+    }
+    fill(reinterpret_cast<typename Rule::Page*>(page));
+}
+
+template <typename Rule, typename Drain>
+void drain_page(const std::uint8_t* page, DataFormat format, Drain drain) {
+    if constexpr (std::is_same_v<typename Rule::Page, float>) {
+        if (is_block_format(format)) {
+            float elements[kTile * kTile];
+            decode_block_tile(page, format, elements);
+            return drain(elements);
+        }
+    }
+    drain(reinterpret_cast<const typename Rule::Page*>(page));
 }
 
 // Offset of element (row, column) inside a tile page of four 16x16 faces.
@@ -194,28 +229,28 @@ void for_each_run(const Conversion& conversion, VisitRun visit_run) {
 
 template <typename Rule>
 void upload_runs(const Conversion& conversion, const typename Rule::Host* host, Buffer& buffer) {
-    using Page = typename Rule::Page;
     for_each_run(conversion, [&](std::uint32_t page, std::int64_t offset, const TileView& view, std::uint32_t rest) {
-        Page* target = reinterpret_cast<Page*>(buffer.page(page));
-        fill_tile<Rule>(host + offset, view, target);
-        for (std::uint32_t column = 0; column < rest; ++column) {
-            target[tile_offset(view.rows, column)] =
-                Rule::to_page(host[offset + view.rows * view.row_stride + column * view.column_stride]);
-        }
+        fill_page<Rule>(buffer.page(page), conversion.format, [&](typename Rule::Page* target) {
+            fill_tile<Rule>(host + offset, view, target);
+            for (std::uint32_t column = 0; column < rest; ++column) {
+                target[tile_offset(view.rows, column)] =
+                    Rule::to_page(host[offset + view.rows * view.row_stride + column * view.column_stride]);
+            }
+        });
     });
 }
 
 template <typename Rule>
 void download_runs(const Conversion& conversion, const Buffer& buffer, typename Rule::Host* host, bool whole) {
-    using Page = typename Rule::Page;
     for_each_run(conversion, [&](std::uint32_t page, std::int64_t offset, const TileView& view, std::uint32_t rest) {
         if (!whole && !buffer.page_written[page]) return;
-        const Page* source = reinterpret_cast<const Page*>(buffer.page(page));
-        drain_tile<Rule>(source, view, host + offset);
-        for (std::uint32_t column = 0; column < rest; ++column) {
-            host[offset + view.rows * view.row_stride + column * view.column_stride] =
-                Rule::to_host(source[tile_offset(view.rows, column)]);
-        }
+        drain_page<Rule>(buffer.page(page), conversion.format, [&](const typename Rule::Page* source) {
+            drain_tile<Rule>(source, view, host + offset);
+            for (std::uint32_t column = 0; column < rest; ++column) {
+                host[offset + view.rows * view.row_stride + column * view.column_stride] =
+                    Rule::to_host(source[tile_offset(view.rows, column)]);
+            }
+        });
     });
 }
 
@@ -370,7 +405,9 @@ void upload(const Conversion& conversion, const void* host, Buffer& buffer, std:
         }
         share_tile_rows(conversion, threads, [&](std::size_t first, std::size_t last) {
             for_each_tile(conversion, first, last, [&](std::uint32_t page, std::int64_t offset, const TileView& view) {
-                fill_tile<Rule>(values + offset, view, reinterpret_cast<typename Rule::Page*>(buffer.page(page)));
+                fill_page<Rule>(buffer.page(page), conversion.format, [&](typename Rule::Page* elements) {
+                    fill_tile<Rule>(values + offset, view, elements);
+                });
             });
         });
     });
@@ -389,8 +426,9 @@ void download(
         share_tile_rows(conversion, threads, [&](std::size_t first, std::size_t last) {
             for_each_tile(conversion, first, last, [&](std::uint32_t page, std::int64_t offset, const TileView& view) {
                 if (!whole && !buffer.page_written[page]) return;
-                const auto* source = reinterpret_cast<const typename Rule::Page*>(buffer.page(page));
-                drain_tile<Rule>(source, view, values + offset);
+                drain_page<Rule>(buffer.page(page), conversion.format, [&](const typename Rule::Page* elements) {
+                    drain_tile<Rule>(elements, view, values + offset);
+                });
             });
         });
     });

@@ -116,6 +116,13 @@ struct HalfInFloat {
     static std::uint16_t to_host(float value) { return float_to_half(value); }
 };
 
+struct Bfloat16InFloat {
+    using Host = std::uint16_t;
+    using Page = float;
+    static float to_page(std::uint16_t value) { return bfloat16_to_float(value); }
+    static std::uint16_t to_host(float value) { return float_to_bfloat16(value); }
+};
+
 struct HalfInBfloat16 {
     using Host = std::uint16_t;
     using Page = std::uint16_t;
