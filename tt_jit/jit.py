@@ -26,7 +26,7 @@ from .errors import ArgumentError, SourceLocation, TraceError, TTJitError, locat
 from .kernel import Kernel, Launcher
 from .runtime.select import device as select_device
 from .runtime.select import named_target
-from .specialize import FunctionFacts, Specializer, kernel_signature
+from .specialize import FunctionFacts, Specializer, checked_precision, kernel_signature, with_precision
 from .tuning import TunedFunction
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class JitFunction:
         out_idx: int | Sequence[int] | None = None,
         device: Any = None,
         target: Any = None,
+        precision: str | None = None,
         verbose: bool | None = None,
         debug_root_path: str | None = None,
         pass_configs: Mapping[str, Any] | None = None,
@@ -61,13 +62,15 @@ class JitFunction:
         self.out_idx = out_idx
         self.device = device
         self.target = target
+        self.precision = checked_precision(precision)
         self.verbose = bool(verbose)
         self.debug_root_path = debug_root_path
         self.pass_configs = pass_configs
         self.compile_flags = compile_flags
         self.execution_backend = execution_backend
         self._binder = FunctionBinder(function)
-        self._takes_device = "device" in self._binder.names
+        # Options of a call that are none of the function's own parameters.
+        self._call_options = tuple(name for name in ("device", "precision") if name not in self._binder.names)
         self._lock = threading.Lock()
         self._states: dict[tuple[Any, ...], Specializer] = {}
         # The warm path: call form -> what answers it, good as long as the watch and the settings are unchanged.
@@ -146,16 +149,15 @@ class JitFunction:
 
     def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Specializer, BoundCall]:
         """The specializer for the present state of all captured values, and the arguments by name."""
-        device = self.device
-        if "device" in kwargs and not self._takes_device:
-            kwargs = dict(kwargs)
-            device = kwargs.pop("device")
-        chosen = select_device(device, named_target(self.target))
+        given = {name: kwargs[name] for name in self._call_options if name in kwargs}
+        kwargs = {name: value for name, value in kwargs.items() if name not in given} if given else kwargs
+        chosen = select_device(given.get("device", self.device), named_target(self.target))
+        precision = checked_precision(given["precision"]) if "precision" in given else self.precision
         with self._lock:
-            specializer = self._specializer(chosen)
+            specializer = self._specializer(chosen, precision)
         return specializer, self._binder.bind(args, kwargs)
 
-    def _specializer(self, device: Device) -> Specializer:
+    def _specializer(self, device: Device, precision: str | None) -> Specializer:
         if self._watch is None or self._generation != config.generation or not self._watch.unchanged():
             captured = capture(self.function)
             if captured.digest != self._digest or self._generation != config.generation:
@@ -168,7 +170,7 @@ class JitFunction:
             self._captured = captured
             # Defaults may have been replaced.
             self._binder = FunctionBinder(self.function)
-        place = (self._digest, id(device), config.key_items(), config.dump_dir)
+        place = (self._digest, id(device), precision, config.key_items(), config.dump_dir)
         specializer = self._states.get(place)
         if specializer is None or self._captured.volatile:
             specializer = Specializer(
@@ -177,6 +179,7 @@ class JitFunction:
                 captured=self._captured,
                 out_idx=self.out_idx,
                 device=device,
+                precision=precision,
                 verbose=self.verbose,
             )
             if len(self._states) >= _MAX_STATES:
@@ -281,6 +284,7 @@ def jit(
     out_idx: int | Sequence[int] | None = None,
     device: Any = None,
     target: Any = None,
+    precision: str | None = None,
     target_host: Any = None,
     execution_backend: str | None = None,
     verbose: bool | None = None,
@@ -291,7 +295,8 @@ def jit(
     """Decorate a TileLang function, bare or with arguments; or adopt a function that `@tilelang.jit` already decorated.
 
     `out_idx` (lazy style only) names the parameters that calls allocate and return. `device` is "emulator", "ttnn",
-    "ttnn:N" or a device; `target` a chip ("wormhole_b0", "blackhole"). TileLang's GPU targets, `target_host`,
+    "ttnn:N" or a device; `target` a chip ("wormhole_b0", "blackhole"); `precision` "accurate" or "fast"
+    (docs/numerics.md). A call may give `device` and `precision` too. TileLang's GPU targets, `target_host`,
     `execution_backend`, `pass_configs` and `compile_flags` steer GPU compilers only: they are accepted, so that
     decorators need no edit, and change nothing here.
     """
@@ -306,6 +311,7 @@ def jit(
         "out_idx": out_idx,
         "device": device,
         "target": target,
+        "precision": precision,
         "execution_backend": execution_backend,
         "verbose": verbose,
         "pass_configs": pass_configs,
@@ -358,8 +364,9 @@ def compile(
     compile_flags: Sequence[str] | str | None = None,
     *,
     device: Any = None,
+    precision: str | None = None,
 ) -> Kernel:
-    """Compile a T.prim_func. Takes the parameters of tilelang.compile, and `device`; `jit` says what they mean."""
+    """Compile a T.prim_func. Takes the parameters of tilelang.compile, `device` and `precision`, as `jit` does."""
     if type(func).__name__ != "PrimFunc":
         decorated = hasattr(func, "orig_func") or hasattr(func, "func") or isinstance(func, JitFunction)
         raise ArgumentError(
@@ -374,6 +381,7 @@ def compile(
     location = location_of(original) if isinstance(original, FunctionType) else None
     with located(location):
         signature = kernel_signature(func, out_idx)
+        func = with_precision(func, checked_precision(precision))
         compiled = build.build(func, chosen, bool(verbose))
         return Kernel(signature=signature, compiled=compiled, prim_func=func, location=location).load()
 

@@ -67,6 +67,7 @@ class Specializer:
         captured: Captured,
         out_idx: Any,
         device: Device,
+        precision: str | None,
         verbose: bool,
     ) -> None:
         self._function = function
@@ -74,6 +75,7 @@ class Specializer:
         self._captured = captured
         self._out_idx = out_idx
         self._device = device
+        self._precision = precision
         self._verbose = verbose
         self._facts: FunctionFacts | None = None
         self._lazy: dict[str, Kernel] = {}
@@ -258,6 +260,7 @@ class Specializer:
 
     def _built(self, func: tirx.PrimFunc, key: str | None, described: Mapping[str, Any]) -> Kernel:
         signature = kernel_signature(func, self._out_idx)
+        func = with_precision(func, self._precision)
         compiled = build.build(func, self._device, self._verbose)
         self._write(
             key,
@@ -287,11 +290,29 @@ class Specializer:
         if arguments is not None and (arguments.not_portable or arguments.volatile):
             return None
         digest = arguments.digest if arguments is not None else None
-        return call_key(kind, self._device.target, self._captured.digest, digest, repr(self._out_idx), *more)
+        options = (repr(self._out_idx), self._precision)
+        return call_key(kind, self._device.target, self._captured.digest, digest, *options, *more)
 
     def _write(self, key: str | None, content: Mapping[str, Any]) -> None:
         if key is not None:
             build.write_index(key, content)
+
+
+def checked_precision(precision: str | None) -> str | None:
+    """``precision`` if it is a policy (or None: the setting decides)."""
+    if precision not in (None, "accurate", "fast"):
+        raise ArgumentError(
+            f"unknown precision {precision!r}",
+            parameter="precision",
+            got=repr(precision),
+            needed="'accurate' or 'fast'",
+        )
+    return precision
+
+
+def with_precision(func: tirx.PrimFunc, precision: str | None) -> tirx.PrimFunc:
+    """``func`` with the policy of its call or decorator, which overrides an annotation of the kernel."""
+    return func if precision is None else func.with_attr("tt_precision", precision)
 
 
 def kernel_signature(func: tirx.PrimFunc, out_idx: Any) -> KernelSignature:

@@ -32,14 +32,14 @@ from dataclasses import dataclass, field
 
 from tvm import tirx as tir
 
-from .accesses import COMPUTE, READER, WRITER, Accesses, accesses_of
+from .accesses import COMPUTE, READER, WRITER, Accesses
 from .base import LoweringContext
+from .liveness import Liveness, Names
 from .memory_space_lower_tt import CircularBuffer, circular_buffers
 from .ops import do
 from .tile_ir import TileGemm, fill, is_const_int, parse, sequence, statements_of, whole, with_body, with_span_of
 
 IN_PLACE = "tt_in_place"
-Names = frozenset[str]
 
 
 def insert_cb_protocol(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
@@ -54,65 +54,24 @@ def insert_cb_protocol(func: tir.PrimFunc, context: LoweringContext) -> tir.Prim
 
 
 @dataclass(kw_only=True)
-class _Protocol:
+class _Protocol(Liveness):
     rings: dict[str, CircularBuffer]
     buffers: dict[str, tir.Buffer] = field(default_factory=dict)
     cleared: set[str] = field(default_factory=set)
-    known: dict[int, Accesses | None] = field(default_factory=dict)
-    keep_alive: list[tir.Stmt] = field(default_factory=list)
-
-    # ---- liveness --------------------------------------------------------------------------------------------------
 
     def accesses(self, stmt: tir.Stmt) -> Accesses | None:
-        key = hash(stmt)
-        if key not in self.known:
+        if hash(stmt) not in self.known:
             record = parse(stmt)
-            self.keep_alive.append(stmt)
-            self.known[key] = accesses_of(record) if record is not None else None
+            found = super().accesses(stmt)
             if isinstance(record, TileGemm) and not isinstance(record.clear, tir.IntImm):
                 self.cleared.add(record.c.buffer.name)
-            for buffer in self._buffers(self.known[key]):
+            for buffer in self._buffers(found):
                 self.buffers[buffer.name] = buffer
-        return self.known[key]
+        return super().accesses(stmt)
 
     @staticmethod
     def _buffers(accesses: Accesses | None) -> list[tir.Buffer]:
         return [*accesses.reads, *(b for b, _ in accesses.writes)] if accesses is not None else []
-
-    def live_in(self, statements: Sequence[tir.Stmt], live: Names) -> Names:
-        """Buffers live before ``statements`` when ``live`` are live after them."""
-        for stmt in reversed(statements):
-            live = self.live_before(stmt, live)
-        return live
-
-    def live_before(self, stmt: tir.Stmt, live: Names) -> Names:
-        """Buffers live before ``stmt`` when ``live`` are live after it."""
-        if (isinstance(stmt, tir.For) and stmt.kind != tir.ForKind.PARALLEL) or isinstance(stmt, tir.While):
-            return self.live_at_head(stmt, live)
-        if isinstance(stmt, tir.IfThenElse):
-            other = self.live_in(statements_of(stmt.else_case), live) if stmt.else_case is not None else live
-            return self.live_in(statements_of(stmt.then_case), live) | other
-        accesses = self.accesses(stmt)
-        if accesses is None or self.is_dead(accesses, live):
-            return live
-        killed = {b.name for b, whole in accesses.writes if whole}
-        partial = {b.name for b, whole in accesses.writes if not whole}
-        return (live - killed) | partial | {b.name for b in accesses.reads}
-
-    def live_at_head(self, loop: tir.For | tir.While, live: Names) -> Names:
-        """Buffers live at the head of ``loop`` (a zero-trip loop is possible), by iteration to the fixed point."""
-        body = statements_of(loop.body)
-        head = live
-        while True:
-            grown = head | self.live_in(body, head)
-            if grown == head:
-                return head
-            head = grown
-
-    @staticmethod
-    def is_dead(accesses: Accesses, live: Names) -> bool:
-        """Whether nobody reads what the statement writes."""
-        return bool(accesses.writes) and not any(b.name in live for b, _ in accesses.writes)
 
     # ---- placement -------------------------------------------------------------------------------------------------
 
