@@ -65,7 +65,7 @@ class Liveness:
         return bool(accesses.writes) and not any(b.name in live for b, _ in accesses.writes)
 
     def carried(self, statements: Sequence[tir.Stmt], live: Names) -> Names:
-        """Buffers that some loop of ``statements`` hands from one pass to the next: live at its head, written inside."""
+        """Buffers that some loop of ``statements`` hands from pass to pass: live at its head, written inside."""
         found: Names = frozenset()
         for stmt in reversed(statements):
             if isinstance(stmt, tir.IfThenElse):
