@@ -131,6 +131,7 @@ class Tensor:
     access: str
     shape: tuple[Expression, ...]
     layout: Layout
+    view: tuple[Expression, ...] | None = None
 
     @property
     def is_read(self) -> bool:
@@ -141,7 +142,16 @@ class Tensor:
         return self.access in ("write", "read_write")
 
     def sizes(self, symbols: Mapping[str, int]) -> tuple[int, ...]:
+        """The shape of the argument."""
         return tuple(dimension.evaluate(symbols) for dimension in self.shape)
+
+    @property
+    def page_shape(self) -> tuple[Expression, ...]:
+        """The shape that the layout is about: the kernel may see the tensor under another shape."""
+        return self.shape if self.view is None else self.view
+
+    def page_sizes(self, symbols: Mapping[str, int]) -> tuple[int, ...]:
+        return tuple(dimension.evaluate(symbols) for dimension in self.page_shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,6 +310,7 @@ def _read_tensor(item: Fields) -> Tensor:
         access=item.choice("access", ACCESSES),
         shape=item.expressions("shape"),
         layout=_read_layout(item.child("layout")),
+        view=item.optional_expressions("view"),
     )
     item.finish()
     return tensor
@@ -409,6 +420,7 @@ def _plan_document(plan: Plan) -> dict[str, object]:
                 "access": tensor.access,
                 "shape": [dimension.to_json() for dimension in tensor.shape],
                 "layout": tensor.layout.to_json(),
+                **({} if tensor.view is None else {"view": [dimension.to_json() for dimension in tensor.view]}),
             }
             for tensor in plan.tensors
         ],
@@ -463,7 +475,7 @@ def _check_references(plan: Plan) -> None:
         if symbol.dim >= ranks.get(symbol.param, 0):
             raise PlanError(f"symbol {symbol.name!r}: no tensor has the dimension {symbol.param}.shape[{symbol.dim}]")
     for tensor in plan.tensors:
-        for dimension in tensor.shape:
+        for dimension in (*tensor.shape, *(tensor.view or ())):
             _check_names(f"tensor {tensor.name!r}: shape", dimension, symbols)
         _check_layout(tensor)
     for program in plan.programs:
@@ -518,7 +530,7 @@ def _check_argument(
 
 
 def _check_layout(tensor: Tensor) -> None:
-    rank = len(tensor.shape)
+    rank = len(tensor.page_shape)
     layout = tensor.layout
     if isinstance(layout, RowMajorLayout):
         valid = layout.page_dims <= rank

@@ -65,6 +65,9 @@ class Fields:
     def expressions(self, name: str) -> tuple[Expression, ...]:
         return tuple(self._expression(f"{name}[{index}]", value) for index, value in enumerate(self._list(name)))
 
+    def optional_expressions(self, name: str) -> tuple[Expression, ...] | None:
+        return self.expressions(name) if name in self._document else None
+
     def child(self, name: str) -> Fields:
         return Fields(self._value(name), f"{self._path}.{name}")
 

@@ -363,7 +363,7 @@ def _run_host_body(plan: Plan) -> Iterator[str]:
         yield "const KernelParameters parameters{" + ", ".join(fields) + "};"
     yield ""
     for tensor in plan.tensors:
-        shape = ", ".join(dimension.to_cpp(_parameter) for dimension in tensor.shape)
+        shape = ", ".join(dimension.to_cpp(_parameter) for dimension in tensor.page_shape)
         yield f'host::Tensor {tensor.name}_host("{tensor.name}", "{tensor.dtype}", {{{shape}}},'
         yield f"{_INDENT}{_layout(tensor)});"
     yield ""

@@ -15,6 +15,7 @@ from ..lower.base import LoweringContext
 from ..lower.grid_to_persistent_tt import WORK_COUNT, WORK_START
 from ..lower.memory_space_lower_tt import circular_buffers
 from ..lower.ops import device_name, is_device_call
+from ..lower.resolve_tensor_views import ARGUMENT_SHAPES_ATTRIBUTE, argument_shape
 from ..lower.split_kernels import PROGRAM_ATTRIBUTE, workspaces_of
 from ..lower.tensor_layout import layout_attribute, tensor_layout
 from .cpp_expressions import ExpressionPrinter
@@ -82,7 +83,7 @@ def _symbols(func: tir.PrimFunc, workspaces: frozenset[str]) -> list[dict[str, o
         buffer = func.buffer_map[param]
         if buffer.name in workspaces:
             continue
-        for dim, extent in enumerate(buffer.shape):
+        for dim, extent in enumerate(argument_shape(func, buffer)):
             if isinstance(extent, tir.Var):
                 found.setdefault(extent.name, {"name": extent.name, "param": buffer.name, "dim": dim})
     return list(found.values())
@@ -101,9 +102,11 @@ def _tensors(func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozense
             "dtype": str(buffer.dtype),
             "format": fmt.name if fmt is not None else "Float32",
             "access": access.get(buffer.name, "none"),
-            "shape": [_size(extent) for extent in buffer.shape],
+            "shape": [_size(extent) for extent in argument_shape(func, buffer)],
             "layout": _layout(func, buffer),
         }
+        if buffer.name in func.attrs.get(ARGUMENT_SHAPES_ATTRIBUTE, {}):
+            record["view"] = [_size(extent) for extent in buffer.shape]
         records.append(record)
     return records
 

@@ -28,6 +28,7 @@ from .normalize_tile_program import normalize_tile_program
 from .order_tensor_accesses import order_tensor_accesses
 from .read_scalars import read_scalars
 from .reduce_colliding_updates import reduce_colliding_updates
+from .resolve_tensor_views import resolve_tensor_views
 from .rewrite_atomics import rewrite_atomics
 from .serialize_conflicting_blocks import serialize_conflicting_blocks
 from .split_expressions import split_expressions
@@ -46,6 +47,7 @@ PIPELINE = (
     # The tile program: one form for every construct, all data on chip.
     function_pass(rewrite_atomics),
     function_pass(normalize_tile_program),
+    function_pass(resolve_tensor_views),
     module_pass(split_kernels),
     function_pass(reduce_colliding_updates),
     function_pass(lower_reducers),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import tvm
 from tvm import tirx as tir
 
+from .resolve_tensor_views import argument_shape
 from .tile_ir import is_nop
 
 _LARGEST_SIZE = 1 << 30
@@ -37,7 +38,7 @@ def shape_symbols(func: tir.PrimFunc) -> list[tir.Var]:
     found: list[tir.Var] = []
     for param in func.params:
         buffer = func.buffer_map[param] if param in func.buffer_map else None
-        for extent in buffer.shape if buffer is not None else ():
+        for extent in argument_shape(func, buffer) if buffer is not None else ():
             if isinstance(extent, tir.Var) and not any(extent.same_as(v) for v in found):
                 found.append(extent)
     return found

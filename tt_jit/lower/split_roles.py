@@ -29,6 +29,7 @@ from .base import LoweringContext
 from .grid_to_persistent_tt import WORK_COUNT, WORK_START
 from .memory_space_lower_tt import SCALAR_SCRATCH, CircularBuffer, circular_buffers, mailbox_name
 from .ops import call, device_name, do, is_device_call, is_scalar_read
+from .resolve_tensor_views import argument_shape
 from .tensor_layout import tensor_layout
 from .tile_ir import is_scalar_variable, leaves, sequence, statements_of, with_body, with_span_of
 
@@ -97,7 +98,7 @@ def _role_function(func: tir.PrimFunc, role: str, kept: list[tir.Stmt]) -> tir.P
     # The kernel computes the page size of a tensor whose rows have a run-time length.
     used += [v for b in tensors if b.name in own_tensors for v in _row_length(func, b)]
     core = [v for v in used if v.name in (WORK_START, WORK_COUNT)]
-    symbols = [v for b in tensors for v in (*b.shape, *b.strides) if isinstance(v, tir.Var)]
+    symbols = [v for b in tensors for v in (*argument_shape(func, b), *b.strides) if isinstance(v, tir.Var)]
     common: list[tir.Var] = []
     for var in (*symbols, *scalars):
         if any(var.same_as(u) for u in used) and not any(var.same_as(c) for c in common):

@@ -220,8 +220,8 @@ class _PreparedLaunch:
         for tensor in plan.tensors:
             position = positions.get(tensor.name, -1)
             given = tensors[position] if position >= 0 else None
-            sizes = tensor.sizes(values)
-            strides = given.stride() if given is not None else _contiguous_strides(sizes)
+            sizes = tensor.page_sizes(values)
+            strides = _strides(tensor, given, sizes) if given is not None else _contiguous_strides(sizes)
             address = self.library.tensor(
                 self.handle, tensor.name.encode(), position if given is not None else -1, HOST_TYPES[tensor.dtype],
                 FORMAT_CODES[tensor.format], ACCESS_CODES[tensor.access], _layout_words(tensor.layout, len(sizes)),
@@ -352,6 +352,22 @@ def _contiguous_strides(sizes: Sequence[int]) -> list[int]:
         strides.insert(0, step)
         step *= size
     return strides
+
+
+def _strides(tensor: Tensor, given: torch.Tensor, sizes: Sequence[int]) -> Sequence[int]:
+    """Strides of the argument in the shape that the kernel sees."""
+    if tensor.view is None:
+        return given.stride()
+    try:
+        return given.view(sizes).stride()
+    except RuntimeError:
+        raise ArgumentError(
+            f"the kernel sees {tensor.name} as {tuple(sizes)}, which its strides do not allow",
+            parameter=tensor.name,
+            got=f"strides {given.stride()}",
+            needed="a contiguous tensor",
+            hint="pass tensor.contiguous()",
+        ) from None
 
 
 def _check_shape(tensor: Tensor, values: Mapping[str, int], given: torch.Tensor | None) -> None:

@@ -304,7 +304,7 @@ class LoadedTtnnKernel:
         binding = _Binding(programs=[], buffers=[], shapes=[], passed=[], converted=[])
         samples: list[DeviceTensor | None] = []
         for index, tensor in enumerate(self._plan.tensors):
-            shape = tensor.sizes(symbols)
+            shape = tensor.page_sizes(symbols)
             binding.shapes.append(shape)
             argument = None if tensor.param_index is None else self._argument_of[tensor.param_index]
             value = None if argument is None else tensors[argument]
@@ -341,7 +341,9 @@ class LoadedTtnnKernel:
             # A tensor that is only written may be written in part: the rest keeps what the caller had there.
             if tensor.access == "none" or value is None or value.numel() == 0:
                 continue
-            matrix = to_matrix(value.detach().cpu(), tensor.layout, tensor.format, _matrix_shape(tensor, value.shape))
+            shape = binding.shapes[index]
+            values = value.detach().cpu().reshape(shape)
+            matrix = to_matrix(values, tensor.layout, tensor.format, _matrix_shape(tensor, shape))
             host = ttnn.from_torch(matrix, dtype=_carrier(tensor), layout=_ttnn_layout(tensor))
             ttnn.copy_host_to_device_tensor(host, binding.buffers[index])
 
@@ -354,7 +356,8 @@ class LoadedTtnnKernel:
             if not tensor.is_written or value is None or value.numel() == 0:
                 continue
             matrix = ttnn.to_torch(binding.buffers[index])
-            value.copy_(from_matrix(matrix, tensor.layout, binding.shapes[index], tensor.format, value.dtype))
+            values = from_matrix(matrix, tensor.layout, binding.shapes[index], tensor.format, value.dtype)
+            value.copy_(values.reshape(value.shape))
 
     def _set_scalars(self, binding: _Binding, scalars: Sequence[int | float]) -> None:
         words = [encode(value) for encode, value in zip(self._scalar_bits, scalars, strict=True)]
@@ -580,6 +583,8 @@ def _check_in_place(kernel: str, tensor: Tensor, value: DeviceTensor) -> None:
 
 def _in_place_requirement(tensor: Tensor, rank: int) -> str | None:
     """What a ttnn tensor has to be to have the plan's pages; None where ttnn has no such order."""
+    if tensor.view is not None:
+        return None
     layout = tensor.layout
     dtype = str(_DTYPES[tensor.format]).rsplit(".", maxsplit=1)[-1]
     if isinstance(layout, TileLayout):
