@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tilelang import tvm
 
-from .formats import Formats, UnsupportedByInterpreter, Value, is_float, is_integer, wrap_integer
+from .formats import Formats, UnsupportedByInterpreter, Value, is_float, is_integer, narrow_integers, wrap_integer
 from .intrinsics import BINARY, IGNORED_WRAPPERS, LAST_WORDS, UNARY, UNARY_PREDICATES
 from .memory import Array, Region, Storage, gather
 
@@ -168,7 +168,7 @@ class ExpressionCompiler:
 
             def wrapped(frame: Frame) -> Value:
                 value = compute(frame)
-                return wrap_integer(value, dtype) if isinstance(value, int) else value
+                return wrap_integer(value, dtype) if isinstance(value, int) else narrow_integers(value, dtype)
 
             return wrapped
         return compute

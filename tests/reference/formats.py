@@ -26,6 +26,8 @@ _NARROW_FLOATS: dict[str, np.dtype[Any]] = {
     "float8_e8m0fnu": np.dtype(ml_dtypes.float8_e8m0fnu),
     "float4_e2m1fn": np.dtype(ml_dtypes.float4_e2m1fn),
 }
+_HELD_IN_BYTES = {"int4": np.dtype(np.int8), "uint4": np.dtype(np.uint8)}
+"""Integers that numpy lacks, held one to a byte."""
 _TF32 = ("custom[tfloat32]", "tfloat32")
 _SATURATING = ("float8_e4m3", "float8_e4m3fn", "float8_e5m2", "float4_e2m1fn")
 
@@ -43,7 +45,9 @@ def is_integer(dtype: str) -> bool:
 
 
 def native_dtype(dtype: str) -> np.dtype[Any]:
-    """The numpy type with the bits of ``dtype``."""
+    """The numpy type with the bits of ``dtype``; narrower integers have a byte each."""
+    if dtype in _HELD_IN_BYTES:
+        return _HELD_IN_BYTES[dtype]
     if dtype in _NARROW_FLOATS:
         return _NARROW_FLOATS[dtype]
     if dtype in _TF32:
@@ -107,8 +111,8 @@ class Formats:
         if isinstance(value, np.ndarray):
             if is_float(source):
                 finite = np.nan_to_num(value, nan=0.0, posinf=2.0**62, neginf=-(2.0**62))
-                return np.trunc(finite).astype(np.int64).astype(target_dtype)
-            return value.astype(target_dtype)
+                return narrow_integers(np.trunc(finite).astype(np.int64).astype(target_dtype), target)
+            return narrow_integers(value.astype(target_dtype), target)
         return wrap_integer(int(value) if np.isfinite(value) else 0, target)
 
     def reinterpret(self, source: str, target: str, value: Value) -> Value:
@@ -119,6 +123,35 @@ class Formats:
         if not isinstance(result, np.ndarray) and is_integer(target):
             return int(result)
         return result
+
+
+def narrow_integers(value: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
+    """Integers of fewer bits than a byte: the low bits, with their sign."""
+    if dtype not in _HELD_IN_BYTES:
+        return value
+    shift = 8 - int(dtype.lstrip("uint"))
+    return (value << shift) >> shift
+
+
+def elements_per_byte(dtype: str) -> int:
+    """How many elements share a byte of a tensor."""
+    return 2 if dtype in ("int4", "uint4", "float4_e2m1fn") else 1
+
+
+def _unpacked(tensor: torch.Tensor, dtype: str) -> np.ndarray[Any, Any]:
+    """The elements of a tensor of bytes with two elements each, the low half first."""
+    packed = tensor.contiguous().view(torch.uint8).numpy()
+    nibbles = np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:-1], -1)
+    if is_integer(dtype):
+        return narrow_integers(nibbles.view(native_dtype(dtype)), dtype)
+    return nibbles.view(native_dtype(dtype))
+
+
+def unpacked_floats(tensor: torch.Tensor) -> torch.Tensor:
+    """The numbers in a tensor that torch can only store: float4 pairs. Any other tensor is returned as it is."""
+    if str(tensor.dtype) != "torch.float4_e2m1fn_x2":
+        return tensor
+    return torch.from_numpy(_unpacked(tensor, "float4_e2m1fn").astype(np.float32))
 
 
 def wrap_integer(value: int, dtype: str) -> int:
@@ -135,6 +168,8 @@ def wrap_integer(value: int, dtype: str) -> int:
 def from_torch(tensor: torch.Tensor, dtype: str, formats: Formats) -> np.ndarray[Any, Any]:
     """A private C-contiguous copy of ``tensor`` in the compute type of ``dtype``."""
     tensor = tensor.detach().cpu()
+    if elements_per_byte(dtype) == 2 and tensor.element_size() == 1:
+        return np.array(_unpacked(tensor, dtype), dtype=formats.compute_dtype(dtype), order="C")
     if tensor.is_floating_point():
         array = tensor.double().numpy() if tensor.dtype == torch.float64 or formats.exact else tensor.float().numpy()
     else:
@@ -147,13 +182,20 @@ def from_torch(tensor: torch.Tensor, dtype: str, formats: Formats) -> np.ndarray
 def torch_dtype(dtype: str) -> torch.dtype:
     if dtype in _TF32:
         return torch.float32
-    named = getattr(torch, {"float8_e4m3": "float8_e4m3fn"}.get(dtype, dtype), None)
+    if dtype in _HELD_IN_BYTES:
+        return torch.int8 if dtype == "int4" else torch.uint8
+    named = getattr(
+        torch, {"float4_e2m1fn": "float4_e2m1fn_x2", "float8_e4m3": "float8_e4m3fn"}.get(dtype, dtype), None
+    )
     if not isinstance(named, torch.dtype):
         raise UnsupportedByInterpreter(f"torch has no {dtype}")
     return named
 
 
 def to_torch(array: np.ndarray[Any, Any], dtype: str, *, keep_wide: bool) -> torch.Tensor:
-    """A tensor of ``dtype``, or of the compute type when ``keep_wide``."""
+    """A tensor of ``dtype``, or of the compute type when ``keep_wide``. Types of 4 bits are packed two to a byte."""
+    if elements_per_byte(dtype) == 2 and not keep_wide:
+        bits = array.astype(native_dtype(dtype)).view(np.uint8) & 15
+        return torch.from_numpy(bits[..., ::2] | (bits[..., 1::2] << 4)).view(torch_dtype(dtype))
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     return tensor if keep_wide else tensor.to(torch_dtype(dtype))

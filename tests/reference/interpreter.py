@@ -14,7 +14,8 @@ import torch
 from tilelang import tvm
 
 from .expressions import ExpressionCompiler, Frame, Scope, operator_name
-from .formats import Formats, UnsupportedByInterpreter, from_torch, is_float, to_torch
+from .formats import Formats, UnsupportedByInterpreter, elements_per_byte, from_torch, is_float, to_torch
+from .grid_sync import split_at_grid_syncs
 from .memory import Storage
 from .statements import LANE_LOOPS, StatementCompiler
 
@@ -38,7 +39,7 @@ class Interpreter:
         for buffer in func.buffer_map.values():
             self.scope.storage_slot(buffer.data)
         compiler = StatementCompiler(self.scope, threads)
-        self.body = compiler.compile(func.body)
+        self.body = compiler.compile(split_at_grid_syncs(func.body))
         self.expressions: ExpressionCompiler = compiler.expressions
         self.shapes = {
             param: [self.expressions.compile(extent) for extent in func.buffer_map[param].shape]
@@ -90,9 +91,12 @@ class Interpreter:
         if not isinstance(argument, torch.Tensor):
             raise TypeError(f"parameter {param} is a tensor, got {type(argument).__name__}")
         buffer = self.func.buffer_map[param]
-        for extent, size in zip(buffer.shape, argument.shape, strict=True):
+        sizes = [int(size) for size in argument.shape]
+        if sizes and argument.element_size() == 1:
+            sizes[-1] *= elements_per_byte(str(buffer.dtype))
+        for extent, size in zip(buffer.shape, sizes, strict=True):
             if isinstance(extent, tirx.Var):
-                frame[self.scope.slot(extent)] = int(size)
+                frame[self.scope.slot(extent)] = size
         for stride, size in zip(buffer.strides, argument.stride(), strict=False):
             if isinstance(stride, tirx.Var):
                 frame[self.scope.slot(stride)] = int(size)

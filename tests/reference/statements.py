@@ -10,6 +10,7 @@ from tilelang import tvm
 from .expressions import MASK, PRIVATE_SCOPES, ExpressionCompiler, Frame, Scope, operator_name, pointee
 from .formats import UnsupportedByInterpreter, Value, is_float
 from .memory import Storage, accumulate, gather, scatter, scatter_target
+from .thread_reduction import combiner, thread_reduction
 from .tile_ops import REDUCTIONS, Run, TileOperations
 
 tirx = tvm.tirx
@@ -45,6 +46,7 @@ class StatementCompiler:
         self.formats = scope.formats
         self.depth = 3 if threads else 0
         self.extent: tuple[int, int, int] = DEFAULT_THREADS
+        self.thread_combiner: np.ufunc | None = None
         self.expressions.fetch_atomic = self._fetch_atomic
 
     def compile(self, statement: Any) -> Run:
@@ -264,6 +266,8 @@ class StatementCompiler:
         return self.compile(body) if body is not None else (lambda frame: None)
 
     def _compile_AttrStmt(self, statement: Any) -> Run:
+        if statement.attr_key == "reduce_scope":
+            self.thread_combiner = combiner(statement.node)
         return self.compile(statement.body)
 
     def _compile_AssertStmt(self, statement: Any) -> Run:
@@ -290,6 +294,8 @@ class StatementCompiler:
             return _raiser(_Continue)
         if name.startswith("atomic_"):
             return self._atomic(name, call)
+        if name == "tvm_thread_allreduce":
+            return thread_reduction(call, self.expressions, self.thread_combiner, lambda: self.extent)
         if name == "call_extern" and "debug_print" in str(call.args[0]):
             return lambda frame: None
         value = self.expressions.compile(call)

@@ -5,7 +5,7 @@ import pytest
 import tilelang.language as T
 import torch
 
-from tests.reference.formats import Formats, UnsupportedByInterpreter
+from tests.reference.formats import Formats, UnsupportedByInterpreter, unpacked_floats
 from tests.reference.interpreter import run
 
 
@@ -362,3 +362,117 @@ def test_vector_lanes_share_their_threads_memory():
     x = torch.randn(32, 8)
     (y,) = run(main, [x], out_idx=[1])
     torch.testing.assert_close(y, x.sum(1), rtol=1e-5, atol=1e-5)
+
+
+def test_blocks_wait_for_each_other_at_a_grid_sync():
+    n = 8
+
+    @T.prim_func
+    def main(X: T.Tensor((n, 32), "float32"), W: T.Tensor((n, 32), "float32"), Y: T.Tensor((n, 32), "float32")):
+        with T.Kernel(n, threads=32) as bx:
+            other = n - 1 - bx
+            row = T.alloc_fragment((32,), "float32")
+            T.copy(X[bx, 0], row)
+            T.copy(row, W[bx, 0])
+            T.sync_grid()
+            T.copy(W[other, 0], row)
+            T.copy(row, Y[bx, 0])
+
+    x = torch.randn(n, 32)
+    (y,) = run(main, [x, torch.empty(n, 32)], out_idx=[2])
+    assert torch.equal(y, x.flip(0))
+
+
+def test_on_chip_memory_does_not_outlive_a_grid_sync_unnoticed():
+    @T.prim_func
+    def main(X: T.Tensor((4, 32), "float32"), Y: T.Tensor((4, 32), "float32")):
+        with T.Kernel(4, threads=32) as bx:
+            row = T.alloc_fragment((32,), "float32")
+            T.copy(X[bx, 0], row)
+            T.sync_grid()
+            T.copy(row, Y[bx, 0])
+
+    (y,) = run(main, [torch.randn(4, 32)], out_idx=[1])
+    assert torch.isnan(y).all()
+
+
+def test_threads_reduce_among_themselves():
+    @T.prim_func
+    def main(X: T.Tensor((4, 2, 16), "float32"), Y: T.Tensor((4, 2), "float32")):
+        with T.Kernel(4, threads=(2, 16)) as bx:
+            tn = T.get_thread_binding(0)
+            tk = T.get_thread_binding(1)
+            own = T.alloc_local((1,), "float32")
+            total = T.alloc_local((1,), "float32")
+            own[0] = X[bx, tn, tk]
+            with T.attr(
+                T.comm_reducer(lambda x, y: x + y, [T.cast(0, "float32")]),
+                "reduce_scope",
+                T.reinterpret(T.uint64(0), dtype="handle"),
+            ):
+                T.evaluate(T.tvm_thread_allreduce(T.uint32(1), own[0], True, total[0], tk, dtype="handle"))
+            Y[bx, tn] = total[0]
+
+    x = torch.randn(4, 2, 16)
+    (y,) = run(main, [x], out_idx=[1])
+    torch.testing.assert_close(y, x.sum(-1), rtol=1e-5, atol=1e-5)
+
+
+def test_a_value_that_all_threads_share_counts_once_per_thread():
+    @T.prim_func
+    def main(Y: T.Tensor((2,), "float32")):
+        with T.Kernel(1, threads=(2, 16)):
+            tn = T.get_thread_binding(0)
+            tk = T.get_thread_binding(1)
+            total = T.alloc_local((1,), "float32")
+            with T.attr(
+                T.comm_reducer(lambda x, y: x + y, [T.cast(0, "float32")]),
+                "reduce_scope",
+                T.reinterpret(T.uint64(0), dtype="handle"),
+            ):
+                T.evaluate(T.tvm_thread_allreduce(T.uint32(1), T.float32(3), True, total[0], tk, dtype="handle"))
+            Y[tn] = total[0]
+
+    (y,) = run(main, [], out_idx=[0])
+    assert y.tolist() == [48.0, 48.0]
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [("int4", -8, 8), ("uint4", 0, 16)])
+def test_four_bit_integers_come_two_to_a_byte(dtype, low, high):
+    @T.prim_func
+    def main(X: T.Tensor((32, 64), dtype), Y: T.Tensor((32, 64), "int32"), Z: T.Tensor((32, 64), dtype)):
+        with T.Kernel(1, threads=32):
+            tile = T.alloc_fragment((32, 64), dtype)
+            wide = T.alloc_fragment((32, 64), "int32")
+            T.copy(X, tile)
+            for i, j in T.Parallel(32, 64):
+                wide[i, j] = tile[i, j] * 3
+            T.copy(wide, Y)
+            for i, j in T.Parallel(32, 64):
+                tile[i, j] = T.cast(wide[i, j], dtype)
+            T.copy(tile, Z)
+
+    values = torch.randint(low, high, (32, 64), dtype=torch.int32)
+    nibbles = values & 15
+    packed = (nibbles[:, ::2] | nibbles[:, 1::2] << 4).to(torch.uint8)
+    stored = packed.view(torch.int8) if dtype == "int4" else packed
+    y, z = run(main, [stored], out_idx=[1, 2])
+    assert torch.equal(y, values * 3)
+    tripled = (values * 3) & 15
+    assert z.dtype == stored.dtype
+    assert torch.equal(z.view(torch.uint8), (tripled[:, ::2] | tripled[:, 1::2] << 4).to(torch.uint8))
+
+
+def test_four_bit_floats_come_two_to_a_byte():
+    @T.prim_func
+    def main(X: T.Tensor((32, 64), "float32"), Y: T.Tensor((32, 64), "float4_e2m1fn")):
+        with T.Kernel(1, threads=32):
+            tile = T.alloc_fragment((32, 64), "float32")
+            T.copy(X, tile)
+            T.copy(tile, Y)
+
+    grid = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.5, -1, -1.5, -2, -3, -4, -6])
+    x = grid[torch.randint(0, len(grid), (32, 64))]
+    (y,) = run(main, [x], out_idx=[1])
+    assert y.shape == (32, 32)
+    assert torch.equal(unpacked_floats(y), x)

@@ -89,6 +89,9 @@ def run_case(checkout: Path, number: int, *, seconds: int, mode: str, dump: Path
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "examples" in frame.filename]
         where = f" at line {frames[-1].lineno}" if frames else f" [{traceback.extract_tb(error.__traceback__)[-1]}]"
         problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}{where}"
+    if mode != "traced":
+        with contextlib.suppress(CaseTimeout):
+            recorder.run_uncalled()
     signal.alarm(0)
     rows = [asdict(outcome) for outcome in recorder.outcomes.values()]
     for row in rows:

@@ -1,6 +1,7 @@
 """The kernel objects that upstream examples get: they run on tt_jit's emulator, are compared with the interpreter,
 and are recorded."""
 
+import contextlib
 import hashlib
 import time
 import traceback
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..reference.formats import UnsupportedByInterpreter, is_float, torch_dtype
+from ..reference.formats import UnsupportedByInterpreter, elements_per_byte, is_float, torch_dtype, unpacked_floats
 from ..reference.interpreter import Interpreter, Precision
 
 Outputs = list[torch.Tensor | None]
@@ -79,8 +80,12 @@ class RecordedKernel:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         arguments = [*args, *kwargs.values()]
         before = [_copy(argument) for argument in arguments]
-        expected = self._oracle(before, "declared")
         self.outcome.calls += 1
+        try:
+            expected = self._oracle(before, "declared")
+        except Exception:
+            self._build_without_oracle()
+            raise
         if self.build is not None and self.outcome.status in ("traced", "right"):
             self._check(before, expected)
         return self._deliver(arguments, expected)
@@ -104,6 +109,26 @@ class RecordedKernel:
         finally:
             self.outcome.oracle_seconds += time.perf_counter() - started
 
+    def _build_without_oracle(self) -> None:
+        """A kernel that is refused needs no oracle."""
+        if self.build is None:
+            return
+        try:
+            self.build(self.prim_func, self.out_idx)
+        except Exception as error:
+            self._record(error)
+
+    def _record(self, error: Exception) -> None:
+        """The compiler's or the emulator's error: a refusal or a crash."""
+        outcome = self.outcome
+        refused = type(error).__name__ in ("UnsupportedError", "TilingError", "L1OverflowError")
+        outcome.status = "refused" if refused else "crashed"
+        outcome.detail = " ".join(str(error).split())[:400] or type(error).__name__
+        if not refused:
+            outcome.detail = f"{type(error).__name__}: {outcome.detail}"
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            outcome.detail += f" [{last.filename.split('/')[-1]}:{last.lineno}]"
+
     def _check(self, arguments: Sequence[Any], expected: Outputs) -> None:
         assert self.build is not None
         outcome = self.outcome
@@ -120,13 +145,7 @@ class RecordedKernel:
             returned = self.kernel(*given)
             outcome.run_seconds += time.perf_counter() - started
         except Exception as error:
-            refused = type(error).__name__ in ("UnsupportedError", "TilingError", "L1OverflowError")
-            outcome.status = "refused" if refused else "crashed"
-            outcome.detail = " ".join(str(error).split())[:400] or type(error).__name__
-            if not refused:
-                outcome.detail = f"{type(error).__name__}: {outcome.detail}"
-                last = traceback.extract_tb(error.__traceback__)[-1]
-                outcome.detail += f" [{last.filename.split('/')[-1]}:{last.lineno}]"
+            self._record(error)
             return
         exact = self._oracle(arguments, "float64")
         meaningful = self._meaningful(arguments, expected)
@@ -208,7 +227,10 @@ class RecordedProfiler:
             buffer = func.buffer_map[param]
             shape = [int(extent) for extent in buffer.shape]
             dtype = str(buffer.dtype)
-            if is_float(dtype):
+            if elements_per_byte(dtype) == 2:
+                packed = torch.randint(0, 256, [*shape[:-1], shape[-1] // 2], generator=generator, dtype=torch.uint8)
+                inputs.append(packed.view(torch_dtype(dtype)))
+            elif is_float(dtype):
                 inputs.append(torch.randn(shape, generator=generator).to(torch_dtype(dtype)))
             elif dtype == "bool":
                 inputs.append(torch.randint(0, 2, shape, generator=generator).bool())
@@ -242,6 +264,9 @@ class RecordedProfiler:
 
     manual_assert_close = assert_allclose
 
+    def _get_inputs(self, with_output: bool = False) -> list[Any]:
+        return self._inputs()
+
     def run_once(self, *args: Any, **kwargs: Any) -> Any:
         return self.kernel(*self._inputs())
 
@@ -271,6 +296,19 @@ class Recorder:
             self.kernels[digest] = RecordedKernel(func, out_idx, outcome, self.build)
         return self.kernels[digest]
 
+    def run_uncalled(self) -> None:
+        """Runs what the example only compiled, where any input of the right shapes is valid: tensors of floats."""
+        for kernel in self.kernels.values():
+            func = kernel.prim_func
+            if kernel.outcome.calls == 0 and all(_takes_any_values(func, param) for param in func.params):
+                with contextlib.suppress(Exception):
+                    kernel.get_profiler().run_once()
+
+
+def _takes_any_values(func: Any, param: Any) -> bool:
+    buffer = func.buffer_map.get(param)
+    return buffer is not None and is_float(str(buffer.dtype)) and all(hasattr(size, "value") for size in buffer.shape)
+
 
 def _copy(argument: Any) -> Any:
     return argument.detach().clone() if isinstance(argument, torch.Tensor) else argument
@@ -290,6 +328,7 @@ def _identical(left: torch.Tensor, right: torch.Tensor) -> bool:
 
 def compare(result: torch.Tensor, expected: torch.Tensor, exact: torch.Tensor) -> str:
     """Empty when ``result`` is as good as the formats allow, else what is wrong with it."""
+    result, expected = unpacked_floats(result), unpacked_floats(expected)
     if not result.dtype.is_floating_point:
         differing = (result.long() != expected.long()).sum().item()
         # An integer that is a rounded float may fall on the other side of a step.
