@@ -27,6 +27,7 @@ from .kernel import Kernel, Launcher
 from .runtime.select import device as select_device
 from .runtime.select import named_target
 from .specialize import FunctionFacts, Specializer, checked_precision, kernel_signature, with_precision
+from .storage import checked_storage, with_storage
 from .tuning import TunedFunction
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class JitFunction:
         device: Any = None,
         target: Any = None,
         precision: str | None = None,
+        storage: Mapping[str, str] | None = None,
         verbose: bool | None = None,
         debug_root_path: str | None = None,
         pass_configs: Mapping[str, Any] | None = None,
@@ -63,6 +65,8 @@ class JitFunction:
         self.device = device
         self.target = target
         self.precision = checked_precision(precision)
+        self.storage = storage
+        self._storage = checked_storage(storage)
         self.verbose = bool(verbose)
         self.debug_root_path = debug_root_path
         self.pass_configs = pass_configs
@@ -180,6 +184,7 @@ class JitFunction:
                 out_idx=self.out_idx,
                 device=device,
                 precision=precision,
+                storage=self._storage,
                 verbose=self.verbose,
             )
             if len(self._states) >= _MAX_STATES:
@@ -285,6 +290,7 @@ def jit(
     device: Any = None,
     target: Any = None,
     precision: str | None = None,
+    storage: Mapping[str, str] | None = None,
     target_host: Any = None,
     execution_backend: str | None = None,
     verbose: bool | None = None,
@@ -296,7 +302,8 @@ def jit(
 
     `out_idx` (lazy style only) names the parameters that calls allocate and return. `device` is "emulator", "ttnn",
     "ttnn:N" or a device; `target` a chip ("wormhole_b0", "blackhole"); `precision` "accurate" or "fast"
-    (docs/numerics.md). A call may give `device` and `precision` too. TileLang's GPU targets, `target_host`,
+    (docs/numerics.md). A call may give `device` and `precision` too. `storage` keeps tensors in block floats on the
+    chip: {"B": "bfp8_b"} or "bfp4_b" (docs/device.md). TileLang's GPU targets, `target_host`,
     `execution_backend`, `pass_configs` and `compile_flags` steer GPU compilers only: they are accepted, so that
     decorators need no edit, and change nothing here.
     """
@@ -312,6 +319,7 @@ def jit(
         "device": device,
         "target": target,
         "precision": precision,
+        "storage": storage,
         "execution_backend": execution_backend,
         "verbose": verbose,
         "pass_configs": pass_configs,
@@ -365,8 +373,9 @@ def compile(
     *,
     device: Any = None,
     precision: str | None = None,
+    storage: Mapping[str, str] | None = None,
 ) -> Kernel:
-    """Compile a T.prim_func. Takes the parameters of tilelang.compile, `device` and `precision`, as `jit` does."""
+    """Compile a T.prim_func. Takes the parameters of tilelang.compile; `device`, `precision` and `storage` as `jit`."""
     if type(func).__name__ != "PrimFunc":
         decorated = hasattr(func, "orig_func") or hasattr(func, "func") or isinstance(func, JitFunction)
         raise ArgumentError(
@@ -382,6 +391,7 @@ def compile(
     with located(location):
         signature = kernel_signature(func, out_idx)
         func = with_precision(func, checked_precision(precision))
+        func = with_storage(func, checked_storage(storage), signature)
         compiled = build.build(func, chosen, bool(verbose))
         return Kernel(signature=signature, compiled=compiled, prim_func=func, location=location).load()
 

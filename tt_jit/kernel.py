@@ -13,10 +13,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .binding import bind_arguments
-from .build import Compiled
+from .build import Compiled, build
 from .codegen.export import export_project
+from .data_format import FORMATS
 from .errors import ArgumentError, SourceLocation, UnsupportedError, located
-from .signature import CheckedCall, KernelSignature, OutputSpec, Parameter, argument_key, check_arguments, check_scalar
+from .signature import (
+    CheckedCall,
+    KernelSignature,
+    OutputSpec,
+    Parameter,
+    argument_key,
+    check_arguments,
+    check_scalar,
+    chip_block_format,
+    is_chip_tensor,
+)
+from .storage import Storage, with_storage
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -54,6 +66,8 @@ class Kernel:
         self._compiled = compiled
         self._prim_func = prim_func
         self._launchers: dict[tuple[Any, ...], Launcher] = {}
+        # The same kernel for ttnn tensors whose pages have other formats.
+        self._variants: dict[Storage, Compiled] = {}
         symbols: set[str] = set()
         for parameter in signature.parameters:
             symbols.update(*(size.names for size in (*parameter.shape, *(parameter.strides or ()))))
@@ -101,11 +115,36 @@ class Kernel:
         """Check the arguments and return what launches all calls that look like this one."""
         loaded = self._compiled.load()
         checked = check_arguments(self.signature, values, takes_chip_tensors=hasattr(loaded, "allocate"))
+        if checked.on_chip:
+            loaded = self._stored_like(values).load()
         launcher = _make_launcher(self.signature, checked, loaded)
         if len(self._launchers) >= _MAX_LAUNCHERS:
             self._launchers.clear()
         self._launchers[self._key(values)] = launcher
         return launcher
+
+    @property
+    def storage(self) -> dict[str, str]:
+        """The parameters whose tensors are kept in block floats on the chip, and in which."""
+        parameters = self.signature.parameters
+        blocks = [tensor for tensor in self.plan.tensors if FORMATS[tensor.format].is_block]
+        return {parameters[t.param_index].name: t.format for t in blocks if t.param_index is not None}
+
+    def _stored_like(self, values: Sequence[Any]) -> Compiled:
+        """The compiled kernel that reads ttnn tensors of these dtypes in place."""
+        storage = self.storage
+        for parameter, value in zip(self.signature.inputs, values, strict=True):
+            if is_chip_tensor(value):
+                storage.pop(parameter.name, None)
+                block = chip_block_format(value)
+                storage.update({parameter.name: block} if block is not None else {})
+        if storage == self.storage:
+            return self._compiled
+        wanted = tuple(sorted(storage.items()))
+        if wanted not in self._variants:
+            func = with_storage(self.prim_func.without_attr("tt_storage"), wanted, self.signature)
+            self._variants[wanted] = build(func, self.device)
+        return self._variants[wanted]
 
     def load(self) -> Kernel:
         """Build the binaries now instead of at the first call."""

@@ -533,7 +533,7 @@ def _check_layout(tensor: Tensor) -> None:
     rank = len(tensor.page_shape)
     layout = tensor.layout
     if isinstance(layout, RowMajorLayout):
-        valid = layout.page_dims <= rank
+        valid = layout.page_dims <= rank and not FORMATS[tensor.format].is_block
     else:
         inner = (layout.dim,) if isinstance(layout, FlatLayout) else (layout.row, layout.col)
         dims = [*layout.outer, *(dim for dim in inner if dim is not None)]
@@ -541,7 +541,7 @@ def _check_layout(tensor: Tensor) -> None:
     if isinstance(layout, TileLayout):
         valid = valid and min(layout.row_block, layout.col_block) > 0
     if not valid:
-        raise PlanError(f"tensor {tensor.name!r}: layout {layout.to_json()} does not fit rank {rank}")
+        raise PlanError(f"tensor {tensor.name!r}: layout {layout.to_json()} does not fit rank {rank} and {tensor.format}")
 
 
 def _check_names(where: str, expression: Expression, known: frozenset[object]) -> None:

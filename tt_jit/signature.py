@@ -14,6 +14,7 @@ import torch
 
 from .errors import ArgumentError
 from .expression import Binary, Expression, Integer, Name, Node
+from .storage import BLOCK_DTYPES, BLOCK_FORMATS
 
 ParameterKind = Literal["tensor", "scalar", "pointer"]
 
@@ -211,6 +212,11 @@ def is_chip_tensor(value: Any) -> bool:
     return kind.__name__ == "Tensor" and kind.__module__.startswith("ttnn")
 
 
+def chip_block_format(value: Any) -> str | None:
+    """The block float that a ttnn tensor is kept in, None for other dtypes."""
+    return BLOCK_FORMATS.get(str(value.dtype).rpartition(".")[2].lower())
+
+
 def check_arguments(signature: KernelSignature, values: Sequence[Any], takes_chip_tensors: bool = False) -> CheckedCall:
     """Check the arguments of one call and find the sizes of its outputs.
 
@@ -319,6 +325,8 @@ def _check_chip_tensor(kernel: str, parameter: Parameter, value: Any) -> None:
 
     shape, dtype = describe(value)
     accepted = [str(accepted).removeprefix("torch.") for accepted in _TORCH_DTYPES.get(parameter.dtype, ())]
+    if parameter.dtype in BLOCK_DTYPES:
+        accepted += BLOCK_FORMATS
     if parameter.kind == "tensor" and dtype not in accepted:
         raise ArgumentError(
             f"{kernel}: argument {parameter.name!r} has the wrong dtype",

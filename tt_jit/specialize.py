@@ -21,6 +21,7 @@ from .cache.key import call_key
 from .errors import ArgumentError, InternalError, location_of
 from .kernel import Kernel
 from .signature import KernelSignature, is_chip_tensor, normalize_out_idx
+from .storage import Storage, with_storage
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -68,6 +69,7 @@ class Specializer:
         out_idx: Any,
         device: Device,
         precision: str | None,
+        storage: Storage,
         verbose: bool,
     ) -> None:
         self._function = function
@@ -76,6 +78,7 @@ class Specializer:
         self._out_idx = out_idx
         self._device = device
         self._precision = precision
+        self._storage = storage
         self._verbose = verbose
         self._facts: FunctionFacts | None = None
         self._lazy: dict[str, Kernel] = {}
@@ -261,6 +264,7 @@ class Specializer:
     def _built(self, func: tirx.PrimFunc, key: str | None, described: Mapping[str, Any]) -> Kernel:
         signature = kernel_signature(func, self._out_idx)
         func = with_precision(func, self._precision)
+        func = with_storage(func, self._storage, signature)
         compiled = build.build(func, self._device, self._verbose)
         self._write(
             key,
@@ -290,7 +294,7 @@ class Specializer:
         if arguments is not None and (arguments.not_portable or arguments.volatile):
             return None
         digest = arguments.digest if arguments is not None else None
-        options = (repr(self._out_idx), self._precision)
+        options = (repr(self._out_idx), self._precision, self._storage)
         return call_key(kind, self._device.target, self._captured.digest, digest, *options, *more)
 
     def _write(self, key: str | None, content: Mapping[str, Any]) -> None:

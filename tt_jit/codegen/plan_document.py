@@ -8,7 +8,6 @@ from typing import Any
 import tvm
 from tvm import tirx as tir
 
-from ..data_format import global_format
 from ..errors import InternalError, UnsupportedError
 from ..lower.accesses import ROLES
 from ..lower.base import LoweringContext
@@ -17,7 +16,7 @@ from ..lower.memory_space_lower_tt import circular_buffers
 from ..lower.ops import device_name, is_device_call
 from ..lower.resolve_tensor_views import ARGUMENT_SHAPES_ATTRIBUTE, argument_shape
 from ..lower.split_kernels import PROGRAM_ATTRIBUTE, workspaces_of
-from ..lower.tensor_layout import layout_attribute, tensor_layout
+from ..lower.tensor_layout import layout_attribute, page_format, tensor_layout
 from .cpp_expressions import ExpressionPrinter
 from .kernels import KernelText
 
@@ -95,7 +94,7 @@ def _tensors(func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozense
         if param not in func.buffer_map:
             continue
         buffer = func.buffer_map[param]
-        fmt = global_format(str(buffer.dtype))
+        fmt = page_format(func, buffer)
         record: dict[str, object] = {
             "name": buffer.name,
             "param_index": None if buffer.name in workspaces else index,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from ..artifact import Artifact
+    from ..plan import Plan
     from ..target import Target
 
 
@@ -42,3 +43,15 @@ class Device(Protocol):
 
     def load(self, artifact: Artifact, directory: Path | None) -> LoadedKernel:
         """Build the binaries of `artifact`, or find them in `directory`, its cache entry."""
+
+
+def scalars_in_expressions(plan: Plan) -> list[int]:
+    """Positions of the scalars whose values decide sizes or loop counts: a launch is prepared for each of them."""
+    used: set[str] = set()
+    for program in plan.programs:
+        used |= program.work.total.names
+        for kernel in program.kernels:
+            for argument in (*kernel.common_args, *kernel.core_args):
+                if argument.value is not None:
+                    used |= argument.value.names
+    return [position for position, scalar in enumerate(plan.scalars) if scalar.name in used]

@@ -23,7 +23,7 @@ from ..errors import (
 )
 from ..plan import ROLES, FlatLayout, Layout, RowMajorLayout
 from . import emulator_build
-from .base import LaunchProfile
+from .base import LaunchProfile, scalars_in_expressions
 
 if TYPE_CHECKING:
     import torch
@@ -141,7 +141,7 @@ class EmulatedKernel:
         self.directory = directory
         self.kernels = kernels
         self._params = [tensor for tensor in plan.tensors if tensor.param_index is not None]
-        self._key_scalars = _scalars_in_expressions(plan)
+        self._key_scalars = scalars_in_expressions(plan)
         self._prepared: dict[Any, _PreparedLaunch] = {}
         self._latest: _PreparedLaunch | None = None
         self._lock = threading.Lock()
@@ -379,15 +379,3 @@ def _check_shape(tensor: Tensor, values: Mapping[str, int], given: torch.Tensor 
             got=tuple(given.shape),
             needed=f"({needed})",
         )
-
-
-def _scalars_in_expressions(plan: Plan) -> list[int]:
-    """Positions of the scalars whose values decide sizes: a launch is prepared for each of their values."""
-    used: set[str] = set()
-    for program in plan.programs:
-        used |= program.work.total.names
-        for kernel in program.kernels:
-            for argument in (*kernel.common_args, *kernel.core_args):
-                if argument.value is not None:
-                    used |= argument.value.names
-    return [position for position, scalar in enumerate(plan.scalars) if scalar.name in used]

@@ -1,7 +1,7 @@
 """Torch tensors to and from the page order of a plan's layouts, as two-dimensional tensors that a runtime can tilize.
 
 A tensor of a tile layout becomes a matrix of whole 32x32 tiles whose tiles, row by row, are the pages; a row-major one
-becomes a matrix with one page per row. Values keep their bits.
+becomes a matrix with one page per row. Values keep their bits; those of block floats are float32, for ttnn to pack.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from math import prod
 
 import torch
 
+from ..data_format import FORMATS
 from ..plan import FlatLayout, Layout, TileLayout
 from ..target import TILE_ELEMENTS, TILE_HEIGHT, TILE_WIDTH
 
@@ -22,6 +23,8 @@ _VALUE_DTYPES = {
     "UInt32": torch.uint32,
     "UInt16": torch.uint16,
     "UInt8": torch.uint8,
+    "Bfp8_b": torch.float32,
+    "Bfp4_b": torch.float32,
 }
 
 # A dtype of the same size that torch and ttnn handle without looking at the values.
@@ -32,11 +35,11 @@ def to_matrix(tensor: torch.Tensor, layout: Layout, data_format: str, matrix_sha
     """`tensor` in the page order of `layout`, padded with zeros to `matrix_shape`."""
     values = _carried(tensor, data_format)
     if isinstance(layout, TileLayout):
-        return _tile_matrix(values, layout)
+        return _packable(_tile_matrix(values, layout), data_format)
     if isinstance(layout, FlatLayout):
         rows = _moved(values, layout)
         runs = -(-rows.shape[1] // TILE_ELEMENTS)
-        return _padded(rows, 1, runs * TILE_ELEMENTS).reshape(-1, TILE_WIDTH)
+        return _packable(_padded(rows, 1, runs * TILE_ELEMENTS).reshape(-1, TILE_WIDTH), data_format)
     pages = values.reshape(layout.page_count(tensor.shape), -1) if tensor.numel() else values.new_empty((0, 0))
     return _padded(pages, 1, matrix_shape[1])
 
@@ -45,6 +48,8 @@ def from_matrix(
     matrix: torch.Tensor, layout: Layout, shape: Sequence[int], data_format: str, dtype: torch.dtype
 ) -> torch.Tensor:
     """The inverse of `to_matrix`: a tensor of `shape` and `dtype`."""
+    if FORMATS[data_format].is_block:
+        matrix = matrix.to(torch.float32)
     matrix = matrix.view(_CARRIERS[matrix.dtype.itemsize])
     if isinstance(layout, TileLayout):
         values = _tile_tensor(matrix, layout, shape)
@@ -55,6 +60,11 @@ def from_matrix(
         used = prod(shape[len(shape) - layout.page_dims :])
         values = matrix[:, :used].reshape(tuple(shape))
     return _restored(values, data_format, dtype)
+
+
+def _packable(matrix: torch.Tensor, data_format: str) -> torch.Tensor:
+    """The values themselves where they have to be packed; ttnn looks at nothing else."""
+    return matrix.view(torch.float32) if FORMATS[data_format].is_block else matrix
 
 
 def _carried(tensor: torch.Tensor, data_format: str) -> torch.Tensor:

@@ -32,6 +32,7 @@ from ..plan import (
 )
 from ..target import TILE_HEIGHT, TILE_WIDTH, Target
 from . import ttnn_environment
+from .base import scalars_in_expressions
 from .ttnn_errors import first_line, translate
 
 ttnn_environment.prepare()
@@ -48,6 +49,8 @@ _DTYPES = {
     "UInt32": ttnn.uint32,
     "UInt16": ttnn.uint16,
     "UInt8": ttnn.uint8,
+    "Bfp8_b": ttnn.bfloat8_b,
+    "Bfp4_b": ttnn.bfloat4_b,
 }
 # Buffers that we fill ourselves hold bits; these ttnn dtypes carry them unchanged, by bytes per element.
 _CARRIERS = {1: ttnn.uint8, 2: ttnn.bfloat16, 4: ttnn.int32}
@@ -58,6 +61,8 @@ _DTYPE_NAMES = {
     ttnn.uint32: "uint32",
     ttnn.uint16: "uint16",
     ttnn.uint8: "uint8",
+    ttnn.bfloat8_b: "bfloat8_b",
+    ttnn.bfloat4_b: "bfloat4_b",
 }
 _ARCHITECTURES = {"WORMHOLE_B0": "wormhole_b0", "BLACKHOLE": "blackhole"}
 _CIRCULAR_BUFFER_SLOTS = {"wormhole_b0": 32, "blackhole": 64}
@@ -199,7 +204,7 @@ class LoadedTtnnKernel:
         self._directory = directory
         self._bindings: list[_Binding] = []
         self._scalar_bits = [_scalar_encoder(scalar) for scalar in self._plan.scalars]
-        self._size_scalars = _scalars_in_expressions(self._plan)
+        self._size_scalars = scalars_in_expressions(self._plan)
         parameters = sorted(tensor.param_index for tensor in self._plan.tensors if tensor.param_index is not None)
         # The caller counts tensor parameters only; the plan counts all parameters.
         self._argument_of = {parameter: argument for argument, parameter in enumerate(parameters)}
@@ -474,7 +479,9 @@ def _look(tensor: CallTensor) -> Any:
 
 
 def _carrier(tensor: Tensor) -> Any:
-    return _CARRIERS[FORMATS[tensor.format].element_bytes]
+    """The ttnn dtype that carries the pages: bits as they are, or block floats, which ttnn itself packs."""
+    fmt = FORMATS[tensor.format]
+    return _DTYPES[fmt.name] if fmt.is_block else _CARRIERS[fmt.element_bytes]
 
 
 def _ttnn_layout(tensor: Tensor) -> Any:
@@ -490,18 +497,6 @@ def _matrix_shape(tensor: Tensor, shape: Sequence[int]) -> tuple[int, int]:
     if isinstance(layout, FlatLayout):
         return layout.page_count(shape) * TILE_HEIGHT, TILE_WIDTH
     return layout.page_count(shape), layout.page_bytes(shape, tensor.format) // FORMATS[tensor.format].element_bytes
-
-
-def _scalars_in_expressions(plan: Plan) -> list[int]:
-    """Positions of the scalars whose values decide sizes or loop counts."""
-    used: set[str] = set()
-    for program in plan.programs:
-        used |= program.work.total.names
-        for kernel in program.kernels:
-            for argument in (*kernel.common_args, *kernel.core_args):
-                if argument.value is not None:
-                    used |= argument.value.names
-    return [index for index, scalar in enumerate(plan.scalars) if scalar.name in used]
 
 
 def _scalar_encoder(scalar: Scalar) -> Callable[[int | float], int]:
