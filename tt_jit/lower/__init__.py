@@ -24,7 +24,9 @@ from .lower_reducers import lower_reducers
 from .lower_scans import lower_scans
 from .materialize_index_tiles import materialize_index_tiles
 from .memory_space_lower_tt import memory_space_lower_tt
+from .narrow_intermediates import narrow_intermediates
 from .normalize_tile_program import normalize_tile_program
+from .orient_vectors import orient_vectors
 from .order_tensor_accesses import order_tensor_accesses
 from .read_scalars import read_scalars
 from .reduce_colliding_updates import reduce_colliding_updates
@@ -56,9 +58,11 @@ PIPELINE = (
     function_pass(read_scalars),
     function_pass(check_supported),
     function_pass(stage_global_accesses),
+    function_pass(fold_accumulator_clears),
+    function_pass(narrow_intermediates),
     function_pass(widen_integer_gemm),
     function_pass(transpose_operands),
-    function_pass(fold_accumulator_clears),
+    function_pass(orient_vectors),
     function_pass(infer_tile_layout),
     function_pass(tile_pad_tt),
     function_pass(materialize_index_tiles),
