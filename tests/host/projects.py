@@ -79,19 +79,28 @@ ROWS = 100
 CASES = (*((dtype, "tiles") for dtype in FORMATS), *(("float16", name) for name in LAYOUTS if name != "tiles"))
 
 
-def case_name(dtype: str, layout_name: str) -> str:
-    return f"{dtype}_{layout_name}"
+# A third entry is the format of the pages, where it is not that of the dtype.
+BLOCK_CASES = (
+    ("bfloat16", "tiles", "Bfp8_b"),
+    ("float16", "permuted", "Bfp8_b"),
+    ("float32", "ragged_blocks", "Bfp4_b"),
+    ("float32", "flat", "Bfp8_b"),
+)
 
 
-def _copy_tensors(dtype: str, layout_name: str, index: int) -> tuple[Tensor, Tensor]:
+def case_name(dtype: str, layout_name: str, data_format: str = "") -> str:
+    return "_".join(filter(None, (dtype, layout_name, data_format)))
+
+
+def _copy_tensors(index: int, dtype: str, layout_name: str, data_format: str = "") -> tuple[Tensor, Tensor]:
     """A and C of shape (2, m, 40) of one case, as parameters `index` and `index + 1`."""
     shape = (Expression.parse(2), Expression.parse("m"), Expression.parse(COLUMNS))
     source, target = (
         Tensor(
-            name=f"{side}_{case_name(dtype, layout_name)}",
+            name=f"{side}_{case_name(dtype, layout_name, data_format)}",
             param_index=index + place,
             dtype=dtype,
-            format=FORMATS[dtype],
+            format=data_format or FORMATS[dtype],
             access=access,
             shape=shape,
             layout=LAYOUTS[layout_name][0],
@@ -101,10 +110,11 @@ def _copy_tensors(dtype: str, layout_name: str, index: int) -> tuple[Tensor, Ten
     return source, target
 
 
-def _copy_program(dtype: str, layout_name: str) -> Program:
+def _copy_program(dtype: str, layout_name: str, data_format: str = "") -> Program:
     """Page by page from A to C."""
     layout, pages = LAYOUTS[layout_name]
-    name, data_format = case_name(dtype, layout_name), FORMATS[dtype]
+    name = case_name(dtype, layout_name, data_format)
+    data_format = data_format or FORMATS[dtype]
     page_size = layout.page_bytes((2, ROWS, COLUMNS), data_format)
     share = (KernelArgument(name="start", kind="work_start"), KernelArgument(name="count", kind="work_count"))
     kernels = tuple(
@@ -129,9 +139,9 @@ def _copy_program(dtype: str, layout_name: str) -> Program:
     )
 
 
-def copy_artifact(name: str, cases: Sequence[tuple[str, str]]) -> SimpleNamespace:
+def copy_artifact(name: str, cases: Sequence[tuple[str, ...]]) -> SimpleNamespace:
     """One program per case; all of the layout is the host's work."""
-    tensors = [tensor for index, case in enumerate(cases) for tensor in _copy_tensors(*case, 2 * index)]
+    tensors = [tensor for index, case in enumerate(cases) for tensor in _copy_tensors(2 * index, *case)]
     plan = Plan(
         name=name,
         target="wormhole_b0",

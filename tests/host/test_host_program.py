@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import tt_jit
-from tests.host.projects import CASES, COLUMNS, ROWS, case_name, copy_artifact
+from tests.emulator import block_floats
+from tests.host.projects import BLOCK_CASES, CASES, COLUMNS, ROWS, case_name, copy_artifact
 from tt_jit.codegen.export import export_project
 from tt_jit.codegen.host import emit_host_program
 from tt_jit.plan import Plan
@@ -36,7 +37,7 @@ def as_bytes(tensor: torch.Tensor) -> bytes:
 def copies(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The host program of all copy cases, built against the emulator library that `exported` already has."""
     directory = tmp_path_factory.mktemp("copies")
-    for name, text in copy_artifact("copies", CASES).files.items():
+    for name, text in copy_artifact("copies", (*CASES, *BLOCK_CASES)).files.items():
         (directory / name).write_text(text)
     library = exported / "build"
     flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", f'-DKERNEL_DIRECTORY="{directory}"']
@@ -51,9 +52,9 @@ def outputs(copies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the outputs of one run in which every input comes from a file."""
     directory = tmp_path_factory.mktemp("outputs")
     command = [str(copies), "--m", str(ROWS)]
-    for dtype, layout_name in CASES:
-        name = f"A_{case_name(dtype, layout_name)}"
-        (directory / name).write_bytes(as_bytes(random_tensor(dtype)))
+    for case in (*CASES, *BLOCK_CASES):
+        name = f"A_{case_name(*case)}"
+        (directory / name).write_bytes(as_bytes(random_tensor(case[0])))
         command += [f"--{name}", name]
     subprocess.run(command, check=True, capture_output=True, cwd=directory)
     return directory
@@ -76,6 +77,22 @@ def test_exported_gemm_agrees_with_torch(exported: Path, gemm_kernel: tt_jit.Ker
 def test_every_dtype_and_layout_survives_the_device(outputs: Path, dtype: str, layout_name: str) -> None:
     result = (outputs / f"C_{case_name(dtype, layout_name)}.bin").read_bytes()
     assert result == as_bytes(random_tensor(dtype))
+
+
+# The order of dimensions in which sixteen neighbours of the last one share an exponent.
+BLOCK_ORDERS = {"tiles": (0, 1, 2), "permuted": (1, 2, 0), "ragged_blocks": (0, 1, 2), "flat": (0, 2, 1)}
+
+
+@pytest.mark.parametrize(("dtype", "layout_name", "data_format"), BLOCK_CASES)
+def test_block_floats_round_once(outputs: Path, dtype: str, layout_name: str, data_format: str) -> None:
+    given = random_tensor(dtype)
+    order = BLOCK_ORDERS[layout_name]
+    moved = given.float().permute(order)
+    padded = torch.nn.functional.pad(moved, (0, -moved.shape[-1] % 16))
+    rounded = block_floats.rounded(padded, data_format)[..., : moved.shape[-1]]
+    expected = rounded.permute(sorted(range(3), key=lambda dim: order[dim])).to(given.dtype)
+    result = (outputs / f"C_{case_name(dtype, layout_name, data_format)}.bin").read_bytes()
+    assert torch.equal(torch.frombuffer(bytearray(result), dtype=given.dtype).reshape(given.shape), expected)
 
 
 def test_export_twice_gives_the_same_bytes(exported: Path, gemm_kernel: tt_jit.Kernel, tmp_path: Path) -> None:

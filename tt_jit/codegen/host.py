@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..data_format import FORMATS
 from ..plan import (
     FlatLayout,
     KernelArgument,
@@ -365,7 +366,8 @@ def _run_host_body(plan: Plan) -> Iterator[str]:
     for tensor in plan.tensors:
         shape = ", ".join(dimension.to_cpp(_parameter) for dimension in tensor.page_shape)
         yield f'host::Tensor {tensor.name}_host("{tensor.name}", "{tensor.dtype}", {{{shape}}},'
-        yield f"{_INDENT}{_layout(tensor)});"
+        block = FORMATS[tensor.format].block_bits
+        yield f"{_INDENT}{_layout(tensor)}{f', host::BlockFloat{{{block}}}' if block else ''});"
     yield ""
     if inputs:
         yield 'uint64_t seed = static_cast<uint64_t>(options.integer("seed", 1));'

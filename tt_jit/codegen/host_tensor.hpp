@@ -125,6 +125,61 @@ inline ElementType element_type(const std::string& dtype) {
     throw std::invalid_argument("no data format for dtype " + dtype);
 }
 
+// A tile of block floats: an exponent byte for each of its 64 blocks of 16 elements, then the elements, sign and
+// magnitude in `bits` bits each.
+struct BlockFloat {
+    static constexpr int64_t kBlock = 16;
+    static constexpr int64_t kBlocks = kTileElements / kBlock;
+    uint32_t bits;
+
+    int64_t page_bytes() const { return kBlocks + kTileElements * bits / 8; }
+    uint32_t largest() const { return (1u << (bits - 1)) - 1; }
+
+    // Rounds to nearest, ties to even, never beyond the largest magnitude; denormals are zero, and zero has no sign.
+    uint32_t encode(float value, uint32_t shared_exponent) const {
+        const auto word = std::bit_cast<uint32_t>(value);
+        const uint32_t exponent = word >> 23 & 0xffu;
+        if (exponent == 0) return 0;
+        const uint32_t aligned = ((word & 0x7fffffu) | 0x800000u) >> std::min(shared_exponent - exponent, 31u);
+        const uint32_t cut = 25 - bits;
+        const uint32_t rest = aligned & ((1u << cut) - 1);
+        const uint32_t half = 1u << (cut - 1);
+        uint32_t magnitude = aligned >> cut;
+        if (rest > half || (rest == half && (magnitude & 1u) != 0)) ++magnitude;
+        magnitude = std::min(magnitude, largest());
+        return magnitude == 0 ? 0 : magnitude | (word >> 31) << (bits - 1);
+    }
+
+    float decode(uint32_t element, uint32_t shared_exponent) const {
+        const uint32_t magnitude = element & largest();
+        const float sign = element >> (bits - 1) != 0 ? -1.0f : 1.0f;
+        if (shared_exponent == 255 && magnitude >> (bits - 2) != 0) {
+            return magnitude == 1u << (bits - 2) ? sign * INFINITY : std::copysign(NAN, sign);
+        }
+        const int exponent = static_cast<int>(shared_exponent) - 127 - (static_cast<int>(bits) - 2);
+        return sign * std::ldexp(static_cast<float>(magnitude), exponent);
+    }
+
+    void pack(const float* elements, uint8_t* page) const {
+        std::memset(page, 0, static_cast<size_t>(page_bytes()));
+        for (int64_t block = 0; block < kBlocks; ++block) {
+            uint32_t shared = 0;
+            for (int64_t i = 0; i < kBlock; ++i) {
+                shared = std::max(shared, std::bit_cast<uint32_t>(elements[block * kBlock + i]) >> 23 & 0xffu);
+            }
+            page[block] = static_cast<uint8_t>(shared);
+            for (int64_t i = block * kBlock; i < (block + 1) * kBlock; ++i) {
+                page[kBlocks + i * bits / 8] |= static_cast<uint8_t>(encode(elements[i], shared) << i * bits % 8);
+            }
+        }
+    }
+
+    float unpack(const uint8_t* page, int64_t element) const {
+        const uint32_t byte = page[kBlocks + element * bits / 8];
+        return decode(byte >> element * bits % 8 & (2 * largest() + 1), page[element / kBlock]);
+    }
+};
+
 // ---- Layouts: where an element lies on the device ------------------------------------------------------------------
 
 struct Place {
@@ -219,17 +274,22 @@ using Layout = std::variant<TileLayout, FlatLayout, RowMajorLayout>;
 
 class Tensor {
 public:
-    Tensor(std::string name, const std::string& dtype, Shape shape, Layout layout) :
+    // `block`: the pages hold block floats, whatever the dtype.
+    Tensor(
+        std::string name, const std::string& dtype, Shape shape, Layout layout,
+        std::optional<BlockFloat> block = std::nullopt) :
         name_(std::move(name)),
         dtype_(dtype),
         type_(element_type(dtype)),
         shape_(std::move(shape)),
         layout_(std::move(layout)),
+        block_(block),
         data_(static_cast<size_t>(element_count() * type_.host_bytes)) {}
 
     const std::string& name() const { return name_; }
 
     int64_t page_bytes() const {
+        if (block_) return block_->page_bytes();
         const int64_t used = std::visit([&](const auto& l) { return l.page_elements(shape_); }, layout_) * type_.device_bytes;
         return std::max<int64_t>(1, ceil_div(used, kRowMajorAlignment)) * kRowMajorAlignment;
     }
@@ -272,18 +332,34 @@ public:
     std::vector<uint32_t> to_pages() const {
         std::vector<uint32_t> words(page_words());
         auto* bytes = reinterpret_cast<uint8_t*>(words.data());
-        for_each_element([&](int64_t element, int64_t offset) {
+        if (block_) {
+            std::vector<float> elements(static_cast<size_t>(page_count() * kTileElements));
+            for_each_element([&](int64_t element, const Place& place) {
+                const uint32_t bits = type_.to_device(fetch(element)) << (32 - 8 * type_.device_bytes);
+                elements[static_cast<size_t>(place.page * kTileElements + place.element)] = std::bit_cast<float>(bits);
+            });
+            for (int64_t page = 0; page < page_count(); ++page) {
+                block_->pack(elements.data() + page * kTileElements, bytes + page * page_bytes());
+            }
+            return words;
+        }
+        for_each_element([&](int64_t element, const Place& place) {
             const uint32_t bits = type_.to_device(fetch(element));
-            std::memcpy(bytes + offset, &bits, static_cast<size_t>(type_.device_bytes));
+            std::memcpy(bytes + offset_of(place), &bits, static_cast<size_t>(type_.device_bytes));
         });
         return words;
     }
 
     void from_pages(const std::vector<uint32_t>& words) {
         const auto* bytes = reinterpret_cast<const uint8_t*>(words.data());
-        for_each_element([&](int64_t element, int64_t offset) {
+        for_each_element([&](int64_t element, const Place& place) {
             uint32_t bits = 0;
-            std::memcpy(&bits, bytes + offset, static_cast<size_t>(type_.device_bytes));
+            if (block_) {
+                const float value = block_->unpack(bytes + place.page * page_bytes(), place.element);
+                bits = float_bits(value) >> (32 - 8 * type_.device_bytes);
+            } else {
+                std::memcpy(&bits, bytes + offset_of(place), static_cast<size_t>(type_.device_bytes));
+            }
             store(element, type_.to_host(bits));
         });
     }
@@ -309,13 +385,15 @@ private:
         std::memcpy(data_.data() + element * type_.host_bytes, &bits, static_cast<size_t>(type_.host_bytes));
     }
 
-    // Calls visit(element in C order, byte offset in the buffer).
+    int64_t offset_of(const Place& place) const { return place.page * page_bytes() + place.element * type_.device_bytes; }
+
+    // Calls visit(element in C order, its place on the device).
     template <typename Visit>
     void for_each_element(Visit visit) const {
         Shape index(shape_.size(), 0);
         for (int64_t element = 0; element < element_count(); ++element) {
             const Place place = std::visit([&](const auto& l) { return l.place(shape_, index); }, layout_);
-            visit(element, place.page * page_bytes() + place.element * type_.device_bytes);
+            visit(element, place);
             for (size_t dim = shape_.size(); dim-- > 0 && ++index[dim] == shape_[dim];) index[dim] = 0;
         }
     }
@@ -325,6 +403,7 @@ private:
     ElementType type_;
     Shape shape_;
     Layout layout_;
+    std::optional<BlockFloat> block_;
     std::vector<uint8_t> data_;
 };
 
