@@ -110,16 +110,6 @@ INTRINSICS: dict[str, Intrinsic] = dict(
             ),
         ),
         (
-            "unary_bcast",
-            Intrinsic(
-                header=_COMPUTE + "bcast.h",
-                unit="fpu",
-                init=Init(name="unary_bcast_init", arguments=(0,), templated=1),
-                source_a=0,
-                source_b=0,
-            ),
-        ),
-        (
             "transpose_tile",
             Intrinsic(
                 header=_COMPUTE + "transpose.h",
@@ -171,9 +161,19 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         _sfpu("add_int_tile", _COMPUTE + "add_int_sfpu.h", "add_int_tile_init"),
         _sfpu("sub_int_tile", _COMPUTE + "sub_int_sfpu.h", "sub_int_tile_init"),
         _sfpu("mul_int_tile", _COMPUTE + "mul_int_sfpu.h", "mul_int_tile_init", templated=1),
+        *_unary("div_int32_floor", "div_int32_trunc", header=_COMPUTE + "div_int32_floor.h"),
+        *_unary("remainder_int32", "remainder_uint32", header=_COMPUTE + "binary_remainder.h"),
+        _sfpu("fmod_int32_tile", _COMPUTE + "binary_fmod.h"),
         _sfpu("fmod_binary_tile", _COMPUTE + "binary_fmod.h"),
         *_unary("binary_max", "binary_min", header=_COMPUTE + "binary_max_min.h"),
-        *_unary("binary_max_int32", "binary_min_int32", header=_COMPUTE + "binary_max_min.h"),
+        *[
+            _sfpu(f"binary_{kind}_{lanes}_tile", _COMPUTE + "binary_max_min.h")
+            for kind in ("max", "min")
+            for lanes in ("int32", "uint32")
+        ],
+        *_unary("bitwise_and", "bitwise_or", "bitwise_xor", header=_UNARY + "bitwise.h"),
+        *_unary("bitwise_not", header=_UNARY + "bitwise_not.h"),
+        *_unary("left_shift", "right_shift", header=_UNARY + "shift.h"),
         _sfpu("cumsum_tile", _COMPUTE + "cumsum.h"),
         _sfpu("where_tile", _UNARY + "where.h"),
         _sfpu("typecast_tile", _UNARY + "typecast.h", templated=2),

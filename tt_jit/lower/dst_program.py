@@ -104,11 +104,7 @@ class _Scheduler:
     def leaf(self, node: Node) -> int:
         slot = self.allocate()
         if node.operation == "load":
-            operation = "copy_tile"
-            template: tuple[str, ...] = ()
-            if node.template:
-                operation, template = "unary_bcast", node.template
-            self.emit(operation, template, (node.buffer,), (node.index,), (slot,))
+            self.emit("copy_tile", (), (node.buffer,), (node.index,), (slot,))
         else:
             self.emit(node.operation, node.template, (), (), (slot,), node.immediates)
         return slot
@@ -129,7 +125,7 @@ class _Scheduler:
         left, right = node.children
         for child in (left, right):
             single = self.uses[id(child)] == 1 and id(child) not in self.slot_of
-            if child.operation != "load" or child.template or not single or not self.fpu_formats(child.buffer):
+            if child.operation != "load" or not single or not self.fpu_formats(child.buffer):
                 return None
         slot = self.allocate(fresh=name == "mul")
         self.uses[id(left)] = self.uses[id(right)] = 0

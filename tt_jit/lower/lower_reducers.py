@@ -19,7 +19,6 @@ After::
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import tvm
@@ -28,6 +27,7 @@ from tvm import tirx as tir
 from ..errors import UnsupportedError
 from .base import LoweringContext
 from .names import NewBuffers
+from .reduction_identity import reduction_identity
 from .tile_ir import (
     Elementwise,
     copy,
@@ -47,7 +47,7 @@ from .tile_ir import (
 
 REDUCER_SCOPE = "local.reducer"
 REDUCERS_ATTRIBUTE = "tt_reducers"
-_IDENTITY = {"sum": 0.0, "max": -math.inf, "min": math.inf}
+_OPERATIONS = ("sum", "max", "min")
 _COMBINED = {"Add": "sum", "Max": "max", "Min": "min"}
 
 
@@ -68,7 +68,7 @@ class _ReducerLowerer:
         name = tile_operator_name(stmt)
         if name == "reducer_init":
             region = region_of(stmt.value.args[0])
-            return fill(region, tir.const(_IDENTITY[self.operation(region.buffer)], region.buffer.dtype))
+            return fill(region, reduction_identity(self.operation(region.buffer), region.buffer.dtype))
         if name is not None and name.startswith("finalize_reducer"):
             return self.finalize(stmt)
         record = parse(stmt)
@@ -78,7 +78,7 @@ class _ReducerLowerer:
 
     def operation(self, buffer: tir.Buffer) -> str:
         operation = self.operations.get(buffer.name, "sum")
-        if operation not in _IDENTITY:
+        if operation not in _OPERATIONS:
             raise UnsupportedError(f"the reducer {buffer.name} with op={operation!r}", hint="use sum, max or min")
         return operation
 

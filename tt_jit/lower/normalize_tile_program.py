@@ -27,7 +27,6 @@ After::
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +38,7 @@ from ..errors import UnsupportedError
 from .base import LoweringContext
 from .lower_reducers import REDUCERS_ATTRIBUTE
 from .names import unique_name
+from .reduction_identity import reduction_identity
 from .tile_ir import is_const_int, loads_in, sequence, with_span_of
 
 _GRID_PREFIX = "blockIdx."
@@ -230,7 +230,7 @@ class _Stores:
         if combine is None:
             raise UnsupportedError(f"the reducer {buffer.name} with op={operation!r}", at=stmt)
         if guard is not None:
-            identity = tir.const({"sum": 0.0, "max": -math.inf, "min": math.inf}[operation], value.dtype)
+            identity = reduction_identity(operation, value.dtype)
             value = tir.Call(value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [guard, value, identity])
         store = tir.BufferStore(target.buffer, combine(target, value), list(target.indices))
         return self.normalizer.simple(with_span_of(store, stmt), binds)

@@ -24,6 +24,7 @@ from tvm import tirx as tir
 from ..errors import UnsupportedError
 from .base import LoweringContext
 from .names import NewBuffers
+from .reduction_identity import reduction_identity
 from .rewrite_atomics import atomic_tensors
 from .tile_ir import (
     Elementwise,
@@ -97,19 +98,13 @@ class _Reducer:
             )
         operand = value.b
         for condition in conditions:
-            identity = _identity(_REDUCTIONS[type(value).__name__], operand.dtype)
+            identity = reduction_identity(_REDUCTIONS[type(value).__name__], operand.dtype)
             operand = tir.Call(operand.dtype, tvm.ir.Op.get(_SELECT), [condition, operand, identity])
         return type(value), operand
 
 
 def _is(expr: tir.PrimExpr, load: tir.BufferLoad) -> bool:
     return isinstance(expr, tir.BufferLoad) and same_load(expr, load)
-
-
-def _identity(kind: str, dtype: str) -> tir.PrimExpr:
-    if kind == "sum":
-        return tir.const(0, dtype)
-    return tir.min_value(dtype) if kind == "max" else tir.max_value(dtype)
 
 
 def _reduce(source: tir.Buffer, destination: tir.Buffer, kind: str, dim: int) -> tir.Stmt:

@@ -6,7 +6,6 @@ to TF32. Lanes past the end of a row or column already hold the identity of the 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import tvm
@@ -14,6 +13,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .dst_program import INT
+from .integer_expressions import INT32, bits_of, is_unsigned
 from .ops import do
 from .tensorize_tile_maps import TileScope
 from .tile_ir import TileReduce, TileScan, sequence
@@ -22,29 +22,22 @@ from .tile_layout import TileLayout
 
 @dataclass(frozen=True, kw_only=True)
 class Reduction:
-    """One kind of reduction: pool of the in-tile step, the combining call per format, and its identity."""
+    """One kind of reduction: pool of the in-tile step and the combining call per format."""
 
     pool: str
     combine_float: str
     combine_int: str
-    identity: float
     absolute: bool = False
 
 
 REDUCTIONS = {
-    "sum": Reduction(pool="SUM", combine_float="add_binary_tile", combine_int="add_int_tile", identity=0.0),
-    "abssum": Reduction(
-        pool="SUM", combine_float="add_binary_tile", combine_int="add_int_tile", identity=0.0, absolute=True
-    ),
-    "max": Reduction(
-        pool="MAX", combine_float="binary_max_tile", combine_int="binary_max_int32_tile", identity=-math.inf
-    ),
+    "sum": Reduction(pool="SUM", combine_float="add_binary_tile", combine_int="add_int_tile"),
+    "abssum": Reduction(pool="SUM", combine_float="add_binary_tile", combine_int="add_int_tile", absolute=True),
+    "max": Reduction(pool="MAX", combine_float="binary_max_tile", combine_int="binary_max_int32_tile"),
     "absmax": Reduction(
-        pool="MAX", combine_float="binary_max_tile", combine_int="binary_max_int32_tile", identity=0.0, absolute=True
+        pool="MAX", combine_float="binary_max_tile", combine_int="binary_max_int32_tile", absolute=True
     ),
-    "min": Reduction(
-        pool="MIN", combine_float="binary_min_tile", combine_int="binary_min_int32_tile", identity=math.inf
-    ),
+    "min": Reduction(pool="MIN", combine_float="binary_min_tile", combine_int="binary_min_int32_tile"),
 }
 
 
@@ -82,6 +75,11 @@ class _ReducePlan:
     @property
     def format(self) -> str:
         return self.scope.dst_format(self.record.source.buffer)
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether lanes are compared as numbers from 0 to 2**32."""
+        return str(self.record.source.buffer.dtype) == "uint32"
 
     @property
     def axis(self) -> str:
@@ -132,6 +130,7 @@ class _ReducePlan:
         parts += self.inside(axis)
         if self.in_place:
             parts += [do("copy_tile", destination, 0, 1), self.combine(0, 1)]
+        parts += self.wrapped(str(destination.dtype))
         parts.append(do("tile_regs_commit"))
         if self.in_place:
             parts += [do("cb_pop_front", destination, 1), do("cb_reserve_back", destination, 1)]
@@ -149,14 +148,24 @@ class _ReducePlan:
     def combine(self, first: int, second: int) -> tir.Stmt:
         if self.format == INT:
             template = ("DataFormat::Int32",) if self.reduction.combine_int.endswith("int_tile") else ()
-            return do(self.reduction.combine_int, *template, first, second, first)
+            operation = self.reduction.combine_int.replace("int32", "uint32" if self.unsigned else "int32")
+            return do(operation, *template, first, second, first)
         return do(self.reduction.combine_float, first, second, first)
+
+    def wrapped(self, dtype: str) -> list[tir.Stmt]:
+        """Reduce slot 0 to the range of an 8- or 16-bit dtype, which a sum may leave."""
+        if self.format != INT or bits_of(dtype) >= 32 or self.reduction.pool != "SUM":
+            return []
+        if is_unsigned(dtype):
+            return [do("bitwise_and_tile", *INT32, 0, 2 ** bits_of(dtype) - 1)]
+        shift = 32 - bits_of(dtype)
+        return [do("left_shift_tile", *INT32, 0, shift), do("right_shift_tile", *INT32, 0, shift)]
 
     def inside(self, axis: str) -> list[tir.Stmt]:
         """Reduce slot 0 within the tile."""
         dims = {"row": ["REDUCE_ROW"], "col": ["REDUCE_COL"], "all": ["REDUCE_COL", "REDUCE_ROW"]}[axis]
         pool = f"PoolType::{self.reduction.pool}"
-        fmt = f"DataFormat::{self.format}"
+        fmt = f"DataFormat::{'UInt32' if self.unsigned else self.format}"
         return [do("sfpu_reduce", pool, fmt, f"ReduceDim::{dim}", 0) for dim in dims]
 
 

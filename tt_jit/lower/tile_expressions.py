@@ -1,8 +1,8 @@
 """From TIR expressions to DST nodes: which device call computes each operator, for every kind of operand.
 
-Floating-point values (and the small integers of index tiles) live in DST as Float32, integer data as Int32. Operands
-that are a constant or a run-time scalar become immediates; vectors (one column, one row) are broadcast where they meet
-a tile.
+Floating-point values (and the small integers of index tiles) live in DST as Float32, integer data as Int32
+(``integer_expressions``). Operands that are a constant or a run-time scalar become immediates; vectors (one column,
+one row) are broadcast where they meet a tile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import tvm
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
+from . import integer_expressions
 from .dst_program import COLUMN, FLOAT, FULL, INT, ROW, SCALAR, UNIFORM, Node
+from .integer_expressions import bits_of, is_integer_dtype, is_unsigned
 from .ops import call
 from .tile_ir import is_scalar_variable, loads_in
 
@@ -58,13 +60,8 @@ _UNARY = {
     "__tan": "tan_tile",
     "fast_rcp": "recip_tile",
 }
-_INT_BITWISE = {
-    "bitwise_and": "bitwise_and_binary_tile",
-    "bitwise_or": "bitwise_or_binary_tile",
-    "bitwise_xor": "bitwise_xor_binary_tile",
-    "shift_left": "binary_left_shift_tile",
-    "shift_right": "binary_right_shift_tile",
-}
+_DIVISIONS = ("FloorDiv", "FloorMod", "Mod")
+_BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "shift_left", "shift_right")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +147,14 @@ class ExpressionBuilder:
             return self.fill(value, fmt)
         return self.convert(value, fmt)
 
-    def convert(self, node: Node, fmt: str) -> Node:
-        """``node`` in DST format ``fmt``."""
+    def convert(self, node: Node, fmt: str, *, unsigned: bool = False) -> Node:
+        """``node`` in DST format ``fmt``; ``unsigned``: its integer lanes count from 0 to 2**32."""
         if node.format == fmt:
             return node
         if fmt == INT:
             node = self.unary("trunc_tile", node)
-        template = (f"(uint32_t)DataFormat::{node.format}", f"(uint32_t)DataFormat::{fmt}")
+        lanes = {INT: "UInt32" if unsigned else INT}
+        template = tuple(f"(uint32_t)DataFormat::{lanes.get(name, name)}" for name in (node.format, fmt))
         return self.node("typecast_tile", node, template=template, in_place=True, format=fmt, shape=node.shape)
 
     def unary(self, operation: str, node: Node, *immediates: tir.PrimExpr, template: tuple[str, ...] = ()) -> Node:
@@ -175,6 +173,8 @@ class ExpressionBuilder:
         """``node`` with its column, row or single element broadcast over the whole tile."""
         if node.shape in (FULL, UNIFORM):
             return node
+        if node.format == INT:
+            return integer_expressions.spread(self, node)
         if node.shape == SCALAR:
             zero = self.fill(Uniform(constant=0.0))
             return self.spread(self.node("sfpu_add_bcast_row", zero, node, in_place=True, shape=COLUMN))
@@ -206,16 +206,16 @@ class ExpressionBuilder:
         if isinstance(expr, tir.Var):
             return Uniform(expression=expr)
         name = type(expr).__name__
+        if name in _DIVISIONS or (name == "Div" and is_integer_dtype(expr.dtype)):
+            return self.integer_division(name, expr)
         if name in _BINARY:
             return self.arithmetic(_BINARY[name], self.value(expr.a), self.value(expr.b), expr)
         if name in ("Max", "Min"):
-            return self.extremum(name.lower(), self.value(expr.a), self.value(expr.b))
+            return self.extremum(name.lower(), self.value(expr.a), self.value(expr.b), str(expr.dtype))
         if name in _COMPARE:
             return self.compare(_COMPARE[name], expr)
         if name in ("And", "Or", "Not"):
             return self.logic(name, expr)
-        if name in ("FloorDiv", "FloorMod", "Mod"):
-            return self.integer_division(name, expr)
         if isinstance(expr, tir.Select):
             return self.select(expr.condition, expr.true_value, expr.false_value)
         if isinstance(expr, tir.Call):
@@ -234,14 +234,19 @@ class ExpressionBuilder:
 
     def cast(self, expr: tir.Cast) -> Value:
         value = self.value(expr.value)
-        target = INT if _is_int(expr.dtype) else FLOAT
+        target = INT if is_integer_dtype(expr.dtype) else FLOAT
         if isinstance(value, Uniform):
             if value.constant is not None:
                 return Uniform(constant=int(value.constant) if target == INT else float(value.constant))
             return value
-        if _is_index_tile(expr.value) or (value.format == target and target == INT):
+        if _is_index_tile(expr.value):
             return value
-        value = self.convert(value, target)
+        source = str(expr.value.dtype)
+        value = self.convert(value, target, unsigned=is_unsigned(source) and bits_of(source) == 32)
+        if target == INT and is_integer_dtype(source):
+            keeps_sign = is_unsigned(source) == is_unsigned(expr.dtype)
+            narrows = bits_of(expr.dtype) < bits_of(source) or not keeps_sign
+            return integer_expressions.wrap(self, value, str(expr.dtype)) if narrows else value
         if target == FLOAT and expr.dtype == "bfloat16" and expr.value.dtype in ("float32", "float16"):
             template = ("(uint32_t)DataFormat::Float32", "(uint32_t)DataFormat::Float16_b")
             return self.unary("typecast_tile", value, template=template)
@@ -252,9 +257,11 @@ class ExpressionBuilder:
             folded = _fold(name, left, right)
             if folded is not None:
                 return folded
-            left = self.fill(left, INT if _is_int(expr.dtype) else FLOAT)
-        if _format(left) == INT or _format(right) == INT:
-            return self.int_arithmetic(name, left, right)
+            left = self.fill(left, INT if is_integer_dtype(expr.dtype) else FLOAT)
+        if is_integer_dtype(expr.dtype):
+            sides = [(left, expr.a), (right, expr.b)]
+            if not integer_expressions.stays_index(self, name, sides):
+                return integer_expressions.arithmetic(self, name, left, right, str(expr.dtype))
         if isinstance(right, Uniform):
             assert isinstance(left, Node)
             return self.with_scalar(name, left, right)
@@ -309,21 +316,13 @@ class ExpressionBuilder:
         (first, second), shape = self.together(left, right)
         return self.node(f"{name}_binary_tile", first, second, shape=shape, coarse=coarse)
 
-    def int_arithmetic(self, name: str, left: Value, right: Value) -> Node:
-        if name == "div":
-            raise self.unsupported("integer division of tiles")
-        (first, second), shape = self.together(self.materialize(left, INT), self.materialize(right, INT))
-        template = ("DataFormat::Int32",)
-        return self.node(f"{name}_int_tile", first, second, template=template, shape=shape, format=INT)
-
-    def extremum(self, name: str, left: Value, right: Value) -> Value:
+    def extremum(self, name: str, left: Value, right: Value, dtype: str) -> Value:
         if isinstance(left, Uniform) and isinstance(right, Uniform):
             if left.constant is not None and right.constant is not None:
                 return Uniform(constant=(max if name == "max" else min)(left.constant, right.constant))
-            left = self.fill(left)
-        if _format(left) == INT or _format(right) == INT:
-            (first, second), shape = self.together(self.materialize(left, INT), self.materialize(right, INT))
-            return self.node(f"binary_{name}_int32_tile", first, second, shape=shape, format=INT)
+            left = self.fill(left, INT if is_integer_dtype(dtype) else FLOAT)
+        if INT in (_format(left), _format(right)):
+            return integer_expressions.extremum(self, name, left, right, dtype)
         if isinstance(left, Uniform):
             left, right = right, left
         assert isinstance(left, Node)
@@ -342,11 +341,8 @@ class ExpressionBuilder:
         if isinstance(left, Uniform):
             left, right, name = right, left, _MIRROR[name]
         assert isinstance(left, Node)
-        if left.format == INT or _format(right) == INT:
-            (first, second), shape = self.together(left, self.materialize(right, INT))
-            template = ("DataFormat::Int32",)
-            flag = self.node(f"{name}_int_tile", first, second, template=template, shape=shape, format=INT)
-            return self.convert(flag, FLOAT)
+        if INT in (left.format, _format(right)):
+            return integer_expressions.compare(self, name, left, right, str(expr.a.dtype))
         if isinstance(right, Uniform):
             return self.unary(f"unary_{name}_tile", left, right.bits(FLOAT))
         (first, second), shape = self.together(left, right)
@@ -354,7 +350,7 @@ class ExpressionBuilder:
 
     def index_comparison(self, name: str, expr: tir.PrimExpr) -> Node | None:
         """``c1*row + c2*col + u  op  0`` over index tiles: exact in Float32 because ``u`` meets the small part last."""
-        if not _is_int(expr.a.dtype):
+        if not is_integer_dtype(expr.a.dtype):
             return None
         loads = loads_in(expr)
         if not loads or not all(_is_index_buffer(load.buffer) for load in loads):
@@ -389,17 +385,17 @@ class ExpressionBuilder:
         return self.node("mul_binary_tile" if name == "And" else "binary_max_tile", left, right, shape=shape)
 
     def integer_division(self, name: str, expr: tir.PrimExpr) -> Value:
-        """``x // n`` and ``x % n`` of index tiles by a positive constant (exact: both are far below 2**24)."""
-        divisor = self.value(expr.b)
-        if not isinstance(divisor, Uniform) or not divisor.constant:
-            raise self.unsupported(f"{name} by a value that is not constant")
-        dividend = self.materialize(self.value(expr.a))
+        """Quotients and remainders; those of an index tile by a positive constant are exact in Float32."""
+        dividend, divisor = self.value(expr.a), self.value(expr.b)
+        constant = None if isinstance(divisor, Node) else divisor.constant
+        if constant is None or constant <= 0 or not isinstance(dividend, Node) or dividend.format == INT:
+            return integer_expressions.division(self, name, dividend, divisor, str(expr.dtype))
         shifted = self.with_scalar("add", dividend, Uniform(constant=0.5))
-        scaled = self.with_scalar("mul", shifted, Uniform(constant=1.0 / divisor.constant))
+        scaled = self.with_scalar("mul", shifted, Uniform(constant=1.0 / constant))
         quotient = self.unary("floor_tile", scaled)
-        if name == "FloorDiv":
+        if name in ("FloorDiv", "Div"):
             return quotient
-        product = self.with_scalar("mul", quotient, divisor)
+        product = self.with_scalar("mul", quotient, Uniform(constant=constant))
         return self.node("sub_binary_tile", dividend, product, shape=dividend.shape)
 
     def select(self, condition: tir.PrimExpr, true: tir.PrimExpr, false: tir.PrimExpr) -> Value:
@@ -433,23 +429,16 @@ class ExpressionBuilder:
             operands = [self.materialize(self.value(arg)) for arg in expr.args[:2]]
             (base, exponent), shape = self.together(*operands)
             return self.node(operation, base, exponent, shape=shape)
-        if name in _INT_BITWISE:
-            operands = [self.materialize(self.value(arg), INT) for arg in expr.args[:2]]
-            (left, right), shape = self.together(*operands)
-            template = ("DataFormat::Int32",)
-            return self.node(_INT_BITWISE[name], left, right, template=template, shape=shape, format=INT)
+        if name in _BITWISE:
+            return integer_expressions.bitwise(self, name, [self.value(arg) for arg in expr.args], str(expr.dtype))
         if name == "clamp":
-            low = self.extremum("max", self.value(expr.args[0]), self.value(expr.args[1]))
-            return self.extremum("min", low, self.value(expr.args[2]))
+            low = self.extremum("max", self.value(expr.args[0]), self.value(expr.args[1]), str(expr.dtype))
+            return self.extremum("min", low, self.value(expr.args[2]), str(expr.dtype))
         if name in ("ieee_add", "ieee_sub", "ieee_mul"):
             return self.arithmetic(name[5:], self.value(expr.args[0]), self.value(expr.args[1]), expr)
         if name in ("likely",):
             return self.value(expr.args[0])
         raise self.unsupported(f"the function {name}")
-
-
-def _is_int(dtype: str) -> bool:
-    return dtype.startswith(("int", "uint"))
 
 
 def _format(value: Value) -> str | None:

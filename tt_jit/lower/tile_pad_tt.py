@@ -25,6 +25,7 @@ from tvm import tirx as tir
 from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
 from .names import NewBuffers
+from .reduction_identity import reduction_identity
 from .tensorize_reduce import REDUCTIONS
 from .tile_ir import (
     Region,
@@ -82,7 +83,7 @@ class _Padder:
     def reduce(self, record: TileReduce, stmt: tir.Stmt) -> tir.Stmt | None:
         rank = len(record.source.buffer.shape)
         axis = record.dim - rank
-        identity = REDUCTIONS[record.kind].identity
+        identity = reduction_identity(record.kind, str(record.source.buffer.dtype))
         if (rank > 1 and axis < -2) or not self.is_ragged(record.source, axis):
             return None
         work, padded = self.padded(record.source, axis, identity)
@@ -97,7 +98,7 @@ class _Padder:
         for side, axis in (("a", -2 if record.transpose_a else -1), ("b", -1 if record.transpose_b else -2)):
             region = getattr(record, side)
             if region.is_whole and region.buffer.name not in self.zero_padded and self.is_ragged(region, axis):
-                work, padded = self.padded(region, axis, 0.0)
+                work, padded = self.padded(region, axis, reduction_identity("sum", str(region.buffer.dtype)))
                 before.append(with_span_of(work, stmt))
                 regions[side] = whole(padded)
         if not before:
@@ -113,7 +114,7 @@ class _Padder:
         along_cols = axis == -1 and layout.kind != "column"
         return (layout.cols if along_cols else layout.rows) % TILE_HEIGHT != 0
 
-    def padded(self, region: Region, axis: int, identity: float) -> tuple[tir.Stmt, tir.Buffer]:
+    def padded(self, region: Region, axis: int, identity: tir.PrimExpr) -> tuple[tir.Stmt, tir.Buffer]:
         """(copy with the identity in the padding lanes, the padded buffer)."""
         buffer, layout = region.buffer, self.layouts[region.buffer.name]
         shape = [int(extent.value) for extent in buffer.shape]
@@ -134,6 +135,6 @@ class _Padder:
         value = tir.Call(
             buffer.dtype,
             tvm.ir.Op.get("tirx.if_then_else"),
-            [variables[axis] < size, tir.BufferLoad(buffer, variables), tir.const(identity, buffer.dtype)],
+            [variables[axis] < size, tir.BufferLoad(buffer, variables), identity],
         )
         return parallel(variables, shape, tir.BufferStore(padded, value, variables)), padded
