@@ -126,3 +126,26 @@ def test_refuses_a_dtype_without_a_format() -> None:
     assert error.message == "A has dtype float64, which no Tensix data format carries"
     assert error.hint == "use float32, float16, bfloat16, fp8, or 8 to 32-bit integers"
     assert line_of(error) == "T.copy(A, S)"
+
+
+@pytest.mark.parametrize(
+    ("storage", "dtype", "formats"),
+    [
+        # Compute reads block floats, and the packer writes them.
+        ({"A": "Bfp8_b"}, "bfloat16", {"S": "Bfp8_b", "R": "Float16_b"}),
+        ({"C": "Bfp8_b"}, "bfloat16", {"S": "Float16_b", "R": "Bfp8_b"}),
+        ({"A": "Bfp8_b", "C": "Bfp4_b"}, "float32", {"S": "Bfp8_b", "R": "Bfp4_b"}),
+    ],
+)
+def test_formats_of_tensors_in_block_floats(storage: dict[str, str], dtype: str, formats: dict[str, str]) -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64, 64), dtype), C: T.Tensor((64, 64), dtype)):
+        with T.Kernel(1):
+            S = T.alloc_shared((64, 64), dtype)
+            R = T.alloc_shared((64, 64), dtype)
+            T.copy(A, S)
+            for i, j in T.Parallel(64, 64):
+                R[i, j] = S[i, j] + S[i, j]
+            T.copy(R, C)
+
+    assert buffer_formats(after(kernel.with_attr("tt_storage", storage), PASS)) == formats

@@ -148,3 +148,34 @@ def test_refuses_a_layout_type_it_does_not_know() -> None:
     error = refusal(kernel.with_attr("tt_layout_type", "sharded"), PASS)
     assert isinstance(error, UnsupportedError)
     assert (error.message, error.hint) == ("tt_layout_type 'sharded' is unknown", "use 'dram_interleaved'")
+
+
+def test_refuses_rows_of_block_floats() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1):
+            tile = T.alloc_fragment((32, 64), "float32")
+            T.copy(A[7, 0], tile)
+
+    error = refusal(kernel.with_attr("tt_storage", {"A": "Bfp8_b"}), PASS)
+    assert isinstance(error, UnsupportedError)
+    assert error.message == (
+        "A cannot be stored as Bfp8_b: it is accessed by rows or elements, not in whole tiles along the same dimensions"
+    )
+    assert line_of(error) == "T.copy(A[7, 0], tile)"
+
+
+def test_refuses_to_read_back_ragged_block_floats() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((50, 64), "float32")):
+        with T.Kernel(1):
+            tile = T.alloc_fragment((50, 64), "float32")
+            T.copy(A, tile)
+            T.copy(tile, A)
+
+    error = refusal(kernel.with_attr("tt_storage", {"A": "Bfp4_b"}), PASS)
+    assert isinstance(error, UnsupportedError)
+    assert error.message == (
+        "A cannot be stored as Bfp4_b: its sizes are no multiples of 32, and kernels read again what they wrote to it"
+    )
+    assert error.hint == "leave A out of storage="
