@@ -342,3 +342,36 @@ def test_dynamic_sizes_use_one_kernel():
     for sizes in [(32, 64), (100, 30), (1, 200)]:
         a, b = torch.randn(*sizes), torch.randn(*sizes)
         assert_within(kernel(a, b), a.double() * b.double(), elementwise_bound(a.double() * b.double(), torch.float32))
+
+
+@tt.jit(out_idx=[1, 2])
+def decay_differences(n, block):
+    @T.prim_func
+    def main(G: T.Tensor((n,), "float32"), D: T.Tensor((n, block), "float32"), S: T.Tensor((n,), "float32")):
+        with T.Kernel(n // block) as bx:
+            g = T.alloc_shared((block,), "float32")
+            d = T.alloc_fragment((block, block), "float32")
+            s = T.alloc_fragment((block,), "float32")
+            T.copy(G[bx * block], g)
+            for i, j in T.Parallel(block, block):
+                d[i, j] = g[i] - g[j]
+            T.copy(d, D[bx * block, 0])
+            T.reduce_max(d, s, dim=0)
+            for i, j in T.Parallel(block, block):
+                d[i, j] = d[i, j] * s[i]
+            T.reduce_max(d, s, dim=1)
+            T.copy(s, S[bx * block])
+
+    return main
+
+
+@pytest.mark.parametrize("block", [32, 96, 40])
+def test_a_vector_along_rows_and_columns(block):
+    """Differences, products and maxima of float32 are exact operations on the vector unit."""
+    g = torch.randn(3 * block)
+    d, s = decay_differences(3 * block, block)(g)
+    rows = g.view(3, block)
+    wanted = rows[:, :, None] - rows[:, None, :]
+    assert torch.equal(d, wanted.reshape(3 * block, block))
+    scaled = wanted * wanted.amax(1)[:, :, None]
+    assert torch.equal(s, scaled.amax(2).reshape(-1))

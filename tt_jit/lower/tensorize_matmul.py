@@ -178,9 +178,26 @@ class _MatmulPlan:
         return parts
 
 
+def _turnable(region: Region, scope: TileScope, stmt: tir.Stmt) -> Operand:
+    """A side of a transpose: a matrix region, or a whole vector (``orient_vectors``)."""
+    layout = scope.layouts[region.buffer.name]
+    if layout.kind not in ("column", "row"):
+        return operand(region, scope, stmt)
+    zero = tir.IntImm("int32", 0)
+    return Operand(
+        buffer=region.buffer,
+        layout=layout,
+        plane=zero,
+        row=zero,
+        col=zero,
+        rows=layout.tile_rows,
+        cols=layout.tile_cols,
+    )
+
+
 def tensorize_transpose(record: TileTranspose, stmt: tir.Stmt, scope: TileScope) -> tir.Stmt:
     """Tile-wise transpose: tile (r, c) of the destination is tile (c, r) of the source, transposed."""
-    source, destination = operand(record.source, scope, stmt), operand(record.destination, scope, stmt)
+    source, destination = _turnable(record.source, scope, stmt), _turnable(record.destination, scope, stmt)
     row, col = tir.Var("r", "int32"), tir.Var("c", "int32")
     body = sequence(
         [

@@ -67,9 +67,9 @@ class VectorKinds:
         if isinstance(record, Elementwise):
             self.visit_elementwise(record, stmt)
         elif isinstance(record, TileReduce):
-            rank = len(record.source.buffer.shape)
-            if rank >= 2:
-                self.require(record.destination.buffer.name, "column" if record.dim == rank - 1 else "row", stmt)
+            kind = kind_of_reduced(record)
+            if kind is not None:
+                self.require(record.destination.buffer.name, kind, stmt)
         elif isinstance(record, TileScan):
             for region in (record.source, record.destination):
                 self.require(region.buffer.name, "column", stmt)
@@ -83,8 +83,7 @@ class VectorKinds:
         if other.buffer.name in self.rank_one:
             self.unify(one.buffer.name, other.buffer.name, stmt)
         else:
-            last = len(other.extents) - 1
-            self.require(one.buffer.name, "row" if last in other.kept_dims else "column", stmt)
+            self.require(one.buffer.name, kind_of_copied(other), stmt)
 
     def visit_elementwise(self, record: Elementwise, stmt: tir.Stmt) -> None:
         store = record.store
@@ -101,6 +100,19 @@ class VectorKinds:
             for (first, index), (second, other) in pairwise(vectors):
                 if not isinstance(index, tir.IntImm) and not isinstance(other, tir.IntImm):
                     self.unify(first, second, stmt)
+
+
+def kind_of_reduced(record: TileReduce) -> str | None:
+    """How the result of a reduction lies; None where the source is a vector."""
+    rank = len(record.source.buffer.shape)
+    if rank < 2:
+        return None
+    return "column" if record.dim == rank - 1 else "row"
+
+
+def kind_of_copied(matrix: Region) -> str:
+    """How a vector lies that is copied from or to ``matrix``."""
+    return "row" if len(matrix.extents) - 1 in matrix.kept_dims else "column"
 
 
 def axes_of_matrices(
