@@ -31,7 +31,7 @@ class Intrinsic:
 
     ``unit`` is ``fpu`` (unpack and matrix engine), ``sfpu`` (vector engine, works on DST), ``pack`` or ``control``.
     ``source_a``/``source_b`` are positions of the CB arguments that go through SrcA and SrcB; ``packs_to`` that of the
-    CB argument which the packer writes.
+    CB argument which the packer writes. ``define`` names the macro that selects the header's float32 form.
     """
 
     header: str
@@ -40,6 +40,7 @@ class Intrinsic:
     source_a: int | None = None
     source_b: int | None = None
     packs_to: int | None = None
+    define: str | None = None
 
 
 def _sfpu(name: str, header: str, init: str | None = None, *, templated: int = 0) -> tuple[str, Intrinsic]:
@@ -110,6 +111,16 @@ INTRINSICS: dict[str, Intrinsic] = dict(
             ),
         ),
         (
+            "unary_bcast",
+            Intrinsic(
+                header=_COMPUTE + "bcast.h",
+                unit="fpu",
+                init=Init(name="unary_bcast_init", arguments=(0,), templated=1),
+                source_a=0,
+                source_b=0,
+            ),
+        ),
+        (
             "transpose_tile",
             Intrinsic(
                 header=_COMPUTE + "transpose.h",
@@ -125,12 +136,20 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         ("pack_reconfig_l1_acc", Intrinsic(header=_COMPUTE + "pack.h", unit="control")),
         _sfpu("sfpu_reduce", _KERNEL_API, templated=2),
         _sfpu("copy_dest_values", _COMPUTE + "copy_dest_values.h"),
-        *_unary("exp", header=_UNARY + "exp.h"),
+        _sfpu("exp_tile", _UNARY + "exp.h", templated=1),
         *_unary("recip", header=_UNARY + "recip.h"),
         *_unary("sqrt", header=_UNARY + "sqrt.h"),
         *_unary("rsqrt", header=_UNARY + "rsqrt.h"),
         *_unary("log1p", header=_UNARY + "log1p.h"),
-        *_unary("erf", "erfc", header=_UNARY + "erf_erfc.h"),
+        (
+            "erf_tile",
+            Intrinsic(
+                header=_UNARY + "erf_erfc.h",
+                unit="sfpu",
+                init=Init(name="erf_tile_init", templated=1),
+                define="INP_FLOAT32",
+            ),
+        ),
         *_unary("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", header=_UNARY + "trigonometry.h"),
         *_unary("isinf", "isnan", "isfinite", header=_UNARY + "isinf_isnan.h"),
         *_unary(

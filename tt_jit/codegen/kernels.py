@@ -56,6 +56,8 @@ class _KernelPrinter:
     comment: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
+    defines: set[str] = field(default_factory=set)
+    addresses: set[tir.Var] = field(default_factory=set)
         self.role = str(self.func.attrs["tt_role"])
         self.rings = circular_buffers(self.func)
         self.used_rings: set[str] = set()
@@ -86,6 +88,7 @@ class _KernelPrinter:
             + (f"\n{helpers}" if helpers else "")
             + f"\nvoid kernel_main() {{\n{body}\n}}\n"
         )
+            + "".join(f"#define {name} 1\n" for name in sorted(self.defines))
         return KernelText(text=text, core_arguments=core, common_arguments=common, tensors=tensors)
 
     def includes(self) -> list[str]:
@@ -288,5 +291,7 @@ class _KernelPrinter:
             return INTRINSICS[name].header
         for intrinsic in INTRINSICS.values():
             if intrinsic.init is not None and intrinsic.init.name == name:
+        define = INTRINSICS[name].define if name in INTRINSICS else None
+        self.defines |= {define} if define is not None else set()
                 return intrinsic.header
         raise InternalError(f"{name} is not in the table of intrinsics")

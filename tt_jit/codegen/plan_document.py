@@ -13,6 +13,7 @@ from ..lower.accesses import ROLES
 from ..lower.base import LoweringContext
 from ..lower.grid_to_persistent_tt import WORK_COUNT, WORK_START
 from ..lower.memory_space_lower_tt import circular_buffers
+from ..lower.numeric_policy import is_fast, is_narrow, tensor_dtype
 from ..lower.ops import device_name, is_device_call
 from ..lower.resolve_tensor_views import ARGUMENT_SHAPES_ATTRIBUTE, argument_shape
 from ..lower.split_kernels import PROGRAM_ATTRIBUTE, workspaces_of
@@ -98,7 +99,7 @@ def _tensors(func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozense
         record: dict[str, object] = {
             "name": buffer.name,
             "param_index": None if buffer.name in workspaces else index,
-            "dtype": str(buffer.dtype),
+            "dtype": tensor_dtype(func, buffer),
             "format": fmt.name if fmt is not None else "Float32",
             "access": access.get(buffer.name, "none"),
             "shape": [_size(extent) for extent in argument_shape(func, buffer)],
@@ -187,10 +188,10 @@ def _program(name: str, func: tir.PrimFunc, kernels: Mapping[str, tuple[str, Ker
         ],
         "semaphores": [],
         "compute_config": {
-            "math_fidelity": "HiFi4",
-            "fp32_dest_acc_en": True,
+            "math_fidelity": "HiFi2" if is_fast(func) else "HiFi4",
+            "fp32_dest_acc_en": not is_narrow(func),
             "dst_full_sync_en": False,
-            "math_approx_mode": False,
+            "math_approx_mode": is_fast(func),
         },
         "work": {"total": _size(total) if isinstance(total, tir.PrimExpr) else int(total), "max_cores": _cores(func)},
     }

@@ -12,6 +12,7 @@ from .apply_tt_defaults import apply_tt_defaults
 from .assign_roles import assign_roles
 from .base import LoweringContext, PassTrace, function_pass, module_pass, run_pipeline
 from .check_supported import check_supported
+from .choose_dst_width import choose_dst_width
 from .fold_accumulator_clears import fold_accumulator_clears
 from .grid_to_persistent_tt import grid_to_persistent_tt
 from .infer_default_tt_schedule import infer_default_tt_schedule
@@ -70,6 +71,7 @@ PIPELINE = (
     # Who does which block, and how tensors lie in DRAM.
     function_pass(serialize_conflicting_blocks),
     function_pass(infer_default_tt_schedule),
+    function_pass(choose_dst_width),
     module_pass(infer_default_tt_shard),
     function_pass(tt_shard_to_core_map),
     function_pass(grid_to_persistent_tt),

@@ -15,14 +15,21 @@ from tvm import tirx as tir
 # or the same constant in every lane (which goes with any other shape).
 FULL, COLUMN, ROW, SCALAR, UNIFORM = "full", "col", "row", "scalar", "uniform"
 FLOAT, INT = "Float32", "Int32"
+_WIDE_OPERATIONS = ("sfpu_", "typecast_tile", "fill_tile_int")
+_BROADCASTS = {
+    ("BroadcastType::COL",): "_bcast_cols",
+    ("BroadcastType::ROW",): "_bcast_rows",
+    ("BroadcastType::SCALAR",): "_bcast_scalar",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Node:
     """One value of the DAG.
 
-    ``operation`` is ``load`` (the tile of ``buffer`` at ``index``, an expression over the walk's placeholders) or a
-    device call on the children's registers followed by ``immediates``. ``in_place`` calls overwrite their first child.
+    ``operation`` is ``load`` (the tile of ``buffer`` at ``index``, an expression over the walk's placeholders),
+    ``unary_bcast`` (the same, its column, row or element spread over the tile on the way) or a device call on the
+    children's registers followed by ``immediates``. ``in_place`` calls overwrite their first child.
     ``coarse`` allows an error of 2**-11, as the matrix engine makes when it adds (its products of bfloat16 are exact).
     """
 
@@ -52,27 +59,43 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class DstProgram:
-    """Steps of one output tile, the slot of each result, and how many slots are live at most."""
+    """Steps of one output tile, the slot of each result, and how many slots are live at most.
+
+    ``wide``: some step needs DST registers of 32 bits (integers, broadcasts inside of DST).
+    """
 
     steps: tuple[Step, ...]
     results: tuple[int, ...]
     slots: int
+    wide: bool = True
 
 
-def schedule(roots: list[Node], *, fpu_formats: Callable[[tir.Buffer], bool]) -> DstProgram:
-    """Order and allocate the DAG under ``roots``; ``fpu_formats(buffer)`` allows the matrix engine to read a buffer."""
-    scheduler = _Scheduler(fpu_formats=fpu_formats)
+def schedule(
+    roots: list[Node], *, fpu_formats: Callable[[tir.Buffer], bool], float_format: str = FLOAT
+) -> DstProgram:
+    """Order and allocate the DAG under ``roots``.
+
+    ``fpu_formats(buffer)`` allows the matrix engine to read a buffer; ``float_format`` is what DST holds floats in.
+    """
+    scheduler = _Scheduler(fpu_formats=fpu_formats, float_format=float_format)
     for root in roots:
         scheduler.count(root)
     for root in roots:
         scheduler.uses[id(root)] = scheduler.uses.get(id(root), 0) + 1
     results = [scheduler.evaluate(root) for root in roots]
-    return DstProgram(steps=tuple(scheduler.steps), results=tuple(results), slots=max(scheduler.high_water, 1))
+    return DstProgram(
+        steps=tuple(scheduler.steps),
+        results=tuple(results),
+        slots=max(scheduler.high_water, 1),
+        wide=scheduler.wide,
+    )
 
 
 @dataclass(kw_only=True)
 class _Scheduler:
     fpu_formats: Callable[[tir.Buffer], bool]
+    float_format: str
+    wide: bool = False
     uses: dict[int, int] = field(default_factory=dict)
     needs: dict[int, int] = field(default_factory=dict)
     slot_of: dict[int, int] = field(default_factory=dict)
@@ -85,6 +108,7 @@ class _Scheduler:
         """Count uses of every node and its register need (Sethi-Ullman)."""
         if id(node) in self.needs:
             return
+        self.wide |= node.format == INT or node.operation.startswith(_WIDE_OPERATIONS)
         for child in node.children:
             self.count(child)
             self.uses[id(child)] = self.uses.get(id(child), 0) + 1
@@ -103,8 +127,9 @@ class _Scheduler:
 
     def leaf(self, node: Node) -> int:
         slot = self.allocate()
-        if node.operation == "load":
-            self.emit("copy_tile", (), (node.buffer,), (node.index,), (slot,))
+        if node.buffer is not None:
+            operation = "copy_tile" if node.operation == "load" else node.operation
+            self.emit(operation, node.template, (node.buffer,), (node.index,), (slot,))
         else:
             self.emit(node.operation, node.template, (), (), (slot,), node.immediates)
         return slot
@@ -123,9 +148,14 @@ class _Scheduler:
         if name != "mul" and not node.coarse:
             return None
         left, right = node.children
+        if name != "sub" and left.operation == "unary_bcast":
+            left, right = right, left
+        if right.operation == "unary_bcast" and target == f"{name}_tiles":
+            target += _BROADCASTS[right.template]
         for child in (left, right):
             single = self.uses[id(child)] == 1 and id(child) not in self.slot_of
-            if child.operation != "load" or not single or not self.fpu_formats(child.buffer):
+            loaded = child.operation == "load" or (child is right and child.operation == "unary_bcast")
+            if not loaded or not single or not self.fpu_formats(child.buffer):
                 return None
         slot = self.allocate(fresh=name == "mul")
         self.uses[id(left)] = self.uses[id(right)] = 0
@@ -142,7 +172,8 @@ class _Scheduler:
             target = slots[0]
             if slots[0] not in dying:
                 target = self.allocate()
-                self.emit("copy_dest_values", (f"DataFormat::{node.children[0].format}",), (), (), (slots[0], target))
+                held = self.float_format if node.children[0].format == FLOAT else INT
+                self.emit("copy_dest_values", (f"DataFormat::{held}",), (), (), (slots[0], target))
             self.release(dying, keep=target)
             self.emit(node.operation, node.template, (), (), (target, *slots[1:]), node.immediates)
             return target

@@ -29,6 +29,7 @@ from ..errors import L1OverflowError
 from .accesses import COMPUTE, READER, WRITER
 from .assign_roles import BufferRoles, buffer_formats, buffer_roles
 from .base import LoweringContext
+from .numeric_policy import is_narrow
 from .ops import is_scalar_read
 from .order_tensor_accesses import token_ring
 from .sticks import SCRATCH, scratch_bytes
@@ -91,7 +92,7 @@ def memory_space_lower_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.P
     for name in sorted(roles, key=lambda n: _order(roles[n])):
         fmt = FORMATS[formats[name]]
         tiles = layouts[name].tiles
-        exact = fmt.name in ("Float32", "Int32", "UInt32") and name not in fpu_operands
+        exact = not is_narrow(func) and fmt.name in ("Float32", "Int32", "UInt32") and name not in fpu_operands
         buffers.append(
             CircularBuffer(
                 name=name,

@@ -30,6 +30,7 @@ from tvm import tirx as tir
 
 from .base import LoweringContext
 from .liveness import Liveness, Names
+from .numeric_policy import TENSOR_DTYPES, is_fast
 from .tile_ir import (
     GLOBAL_SCOPE,
     Elementwise,
@@ -48,21 +49,9 @@ from .tile_ir import (
     statements_of,
 )
 
-FAST = "fast"
-TENSOR_DTYPES = "tt_tensor_dtypes"
 _NARROW = "bfloat16"
 _WIDE = ("float32", "float16")
 _MOVED = (TileCopy, TileFill, TileGemm, TileReduce, TileTranspose, Elementwise)
-
-
-def is_fast(func: tir.PrimFunc) -> bool:
-    """Whether the kernel's policy is ``fast``."""
-    return str(func.attrs["tt_precision"]) == FAST
-
-
-def tensor_dtype(func: tir.PrimFunc, buffer: tir.Buffer) -> str:
-    """The dtype of a tensor as the user sees it."""
-    return str(func.attrs.get(TENSOR_DTYPES, {}).get(buffer.name, buffer.dtype))
 
 
 def narrow_intermediates(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:

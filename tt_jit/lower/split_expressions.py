@@ -24,6 +24,7 @@ from ..data_format import compute_format
 from ..errors import InternalError
 from .base import LoweringContext
 from .names import NewBuffers
+from .numeric_policy import is_fast, is_narrow
 from .tensorize_tile_maps import TileScope, smallest_program, tile_map_of
 from .tile_ir import Elementwise, is_gather, leaves, parallel, parse, rewrite, sequence, with_span_of
 from .tile_layout import layouts_of, with_layouts
@@ -35,9 +36,13 @@ def split_expressions(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimF
     """Rewrite every element-wise statement to fit DST."""
     buffers = [leaf.buffer for leaf in leaves(func.body) if isinstance(leaf, tir.AllocBuffer)]
     formats = {b.name: _format(str(b.dtype)) for b in buffers}
-    precision = str(func.attrs["tt_precision"])
     scope = TileScope(
-        rings={}, formats=formats, layouts=layouts_of(func), context=context, precision=precision
+        rings={},
+        formats=formats,
+        layouts=layouts_of(func),
+        context=context,
+        fast=is_fast(func),
+        narrow=is_narrow(func),
     )
     splitter = _Splitter(new=NewBuffers.of(func), scope=scope)
     body = rewrite(func.body, splitter.leaf)
@@ -66,9 +71,12 @@ class _Splitter:
                 raise InternalError(f"no part of the expression {record.store.value} fits DST")
             buffer = self.allocate(record, part)
             indices = list(record.store.indices)
-            first = replace(record, store=tir.BufferStore(buffer, part, indices))
+            stored = part if part.dtype == buffer.dtype else tir.Cast(buffer.dtype, part)
+            first = replace(record, store=tir.BufferStore(buffer, stored, indices))
             parts.append(with_span_of(_fresh(first), stmt))
-            value = _replace(record.store.value, part, tir.BufferLoad(buffer, indices))
+            loaded = tir.BufferLoad(buffer, indices)
+            loaded = loaded if part.dtype == buffer.dtype else tir.Cast(part.dtype, loaded)
+            value = _replace(record.store.value, part, loaded)
             record = replace(record, store=tir.BufferStore(record.store.buffer, value, indices))
         rest = parallel(record.loop_vars, record.extents, record.store)
         return sequence([*parts, with_span_of(rest, stmt)])
@@ -101,9 +109,10 @@ class _Splitter:
 
     def allocate(self, record: Elementwise, part: tir.PrimExpr) -> tir.Buffer:
         like = record.store.buffer
-        buffer = self.new.allocate(f"{like.name}_part", like.shape, part.dtype)
+        narrows = self.scope.fast and str(part.dtype) in ("float32", "float16")
+        buffer = self.new.allocate(f"{like.name}_part", like.shape, "bfloat16" if narrows else part.dtype)
         self.scope.layouts[buffer.name] = replace(self.scope.layouts[like.name], column_major=False)
-        self.scope.formats[buffer.name] = _format(str(part.dtype))
+        self.scope.formats[buffer.name] = _format(str(buffer.dtype))
         return buffer
 
 

@@ -165,7 +165,8 @@ class _ReducePlan:
         """Reduce slot 0 within the tile."""
         dims = {"row": ["REDUCE_ROW"], "col": ["REDUCE_COL"], "all": ["REDUCE_COL", "REDUCE_ROW"]}[axis]
         pool = f"PoolType::{self.reduction.pool}"
-        fmt = f"DataFormat::{'UInt32' if self.unsigned else self.format}"
+        held = INT if self.format == INT else self.scope.float_format
+        fmt = f"DataFormat::{'UInt32' if self.unsigned else held}"
         return [do("sfpu_reduce", pool, fmt, f"ReduceDim::{dim}", 0) for dim in dims]
 
 

@@ -16,7 +16,7 @@ from ..data_format import is_float_dtype
 from ..errors import InternalError, TilingError, UnsupportedError
 from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
-from .dst_program import COLUMN, FLOAT, FULL, INT, ROW, DstProgram, Node, Step, schedule
+from .dst_program import COLUMN, FLOAT, FULL, INT, ROW, SCALAR, UNIFORM, DstProgram, Node, Step, schedule
 from .memory_space_lower_tt import CircularBuffer
 from .ops import do
 from .tile_access import Axes, TileAccess, axes_of, tile_access
@@ -31,18 +31,25 @@ INTEGER_FORMATS = ("Int32", "UInt32", "UInt16", "UInt8")
 
 @dataclass(frozen=True, kw_only=True)
 class TileScope:
-    """What the tensorizers know: rings, page formats and tile layouts by buffer name, and the DST capacity."""
+    """What the tensorizers know: rings, page formats and tile layouts by buffer name, the policy, the width of DST."""
 
     rings: dict[str, CircularBuffer]
     formats: dict[str, str]
     layouts: dict[str, TileLayout]
     context: LoweringContext
-    precision: str = "accurate"
+    fast: bool = False
+    narrow: bool = False
 
     @property
     def dst_tiles(self) -> int:
-        """DST slots of one acquire (fp32 destination mode)."""
-        return self.context.target.dst_tiles_32bit
+        """DST slots of one acquire."""
+        target = self.context.target
+        return target.dst_tiles_16bit if self.narrow else target.dst_tiles_32bit
+
+    @property
+    def float_format(self) -> str:
+        """How DST holds floats."""
+        return "Float16_b" if self.narrow else FLOAT
 
     def is_fpu_readable(self, buffer: tir.Buffer) -> bool:
         """Whether the matrix engine reads the buffer without loss (floats of 16 bits and less)."""
@@ -141,13 +148,15 @@ def tile_map_of(record: Elementwise, stmt: tir.Stmt, scope: TileScope) -> TileMa
 
     def build(share: bool) -> DstProgram:
         def load(node: tir.BufferLoad) -> Node:
-            return _load(node, builder, scope, axes, tile_row, tile_col, stmt)
+            loaded = _load(node, builder, scope, axes, tile_row, tile_col, stmt)
+            return _spread_load(loaded, builder, access.shape(axes)) if scope.narrow else loaded
 
-        fast = scope.precision == "fast"
-        builder = ExpressionBuilder(load=load, origin_of=origin, stmt=stmt, share=share, fast=fast)
+        builder = ExpressionBuilder(
+            load=load, origin_of=origin, stmt=stmt, share=share, fast=scope.fast, float_format=scope.float_format
+        )
         value = builder.value(_without_final_cast(store))
         root = builder.spread(builder.materialize(value, scope.dst_format(store.buffer)))
-        return schedule([root], fpu_formats=scope.is_fpu_readable)
+        return schedule([root], fpu_formats=scope.is_fpu_readable, float_format=scope.float_format)
 
     return TileMap(
         access=access,
@@ -227,6 +236,15 @@ def _load(
     access = tile_access(node.buffer, layout, list(node.indices), axes, stmt)
     index = access.index(tile_row, tile_col)
     return builder.node("load", buffer=node.buffer, index=index, shape=access.shape(axes), format=fmt)
+
+
+def _spread_load(node: Node, builder: ExpressionBuilder, target: str) -> Node:
+    """``node`` for DST registers of 16 bits, inside of which nothing is broadcast: spread on the way into DST."""
+    if node.format == INT or node.shape in (FULL, target):
+        return node
+    template = {COLUMN: "BroadcastType::COL", ROW: "BroadcastType::ROW"}.get(node.shape, "BroadcastType::SCALAR")
+    shape = UNIFORM if node.shape == SCALAR else FULL
+    return builder.node("unary_bcast", buffer=node.buffer, index=node.index, template=(template,), shape=shape)
 
 
 def emit_tile_map(tile_map: TileMap, scope: TileScope, *, in_place: bool) -> tir.Stmt:

@@ -28,6 +28,7 @@ from ..errors import InternalError
 from .base import LoweringContext
 from .insert_cb_protocol import IN_PLACE
 from .memory_space_lower_tt import circular_buffers
+from .numeric_policy import is_fast, is_narrow
 from .ops import do, is_scalar_read
 from .ranges import analyzer_for, bind_loop, bind_value
 from .tensor_layout import tensor_layout
@@ -63,7 +64,12 @@ def tensorize_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     formats = {name: ring.format for name, ring in rings.items()}
     precision = str(func.attrs["tt_precision"])
     scope = TileScope(
-        rings=rings, formats=formats, layouts=layouts_of(func), context=context, precision=precision
+        rings=rings,
+        formats=formats,
+        layouts=layouts_of(func),
+        context=context,
+        fast=is_fast(func),
+        narrow=is_narrow(func),
     )
     tensorizer = _Tensorizer(func=func, scope=scope, analyzer=analyzer_for(func))
     body = tensorizer.statement(func.body)

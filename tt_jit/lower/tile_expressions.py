@@ -38,7 +38,6 @@ _UNARY = {
     "rsqrt": "rsqrt_tile",
     "tanh": "tanh_tile",
     "sigmoid": "sigmoid_tile",
-    "erf": "erf_tile",
     "fabs": "abs_tile",
     "abs": "abs_tile",
     "floor": "floor_tile",
@@ -55,11 +54,12 @@ _UNARY = {
     "isnan": "isnan_tile",
     "isinf": "isinf_tile",
     "isfinite": "isfinite_tile",
-    "__exp": "exp_tile",
     "__log": "log_tile",
     "__tan": "tan_tile",
     "fast_rcp": "recip_tile",
 }
+_EXPONENTIALS = {"exp": 1.0, "exp2": math.log(2.0), "exp10": math.log(10.0)}
+"""Functions with an approximate form, and the factor that makes their argument one of exp."""
 _DIVISIONS = ("FloorDiv", "FloorMod", "Mod")
 _BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "shift_left", "shift_right")
 
@@ -99,7 +99,8 @@ class ExpressionBuilder:
     """Builds the DAG of one output tile; equal subexpressions become one node.
 
     ``load`` makes the node of an on-chip buffer access; ``origin_of`` maps a loop variable to the index of the output
-    tile's first lane. ``fast`` lets the matrix engine add what the user's dtype would add exactly.
+    tile's first lane. ``fast`` lets the matrix engine add what the user's dtype would add exactly, and takes the
+    approximate forms of functions; ``float_format`` is what DST holds floats in.
     """
 
     load: Callable[[tir.BufferLoad], Node]
@@ -107,6 +108,7 @@ class ExpressionBuilder:
     stmt: tir.Stmt
     share: bool = True
     fast: bool = False
+    float_format: str = FLOAT
     nodes: dict[object, Node] = field(default_factory=dict)
 
     # ---- nodes -----------------------------------------------------------------------------------------------------
@@ -123,7 +125,7 @@ class ExpressionBuilder:
             fields["buffer"].name if fields.get("buffer") is not None else "",
             fields.get("coarse", False),
         )
-        if operation == "load" and not self.share:
+        if operation in ("load", "unary_bcast") and not self.share:
             key = (*key, len(self.nodes))
         if key not in self.nodes:
             self.nodes[key] = Node(operation=operation, children=children, **fields)
@@ -247,7 +249,8 @@ class ExpressionBuilder:
             keeps_sign = is_unsigned(source) == is_unsigned(expr.dtype)
             narrows = bits_of(expr.dtype) < bits_of(source) or not keeps_sign
             return integer_expressions.wrap(self, value, str(expr.dtype)) if narrows else value
-        if target == FLOAT and expr.dtype == "bfloat16" and expr.value.dtype in ("float32", "float16"):
+        rounds = expr.dtype == "bfloat16" and expr.value.dtype in ("float32", "float16")
+        if target == FLOAT and rounds and self.float_format == FLOAT:
             template = ("(uint32_t)DataFormat::Float32", "(uint32_t)DataFormat::Float16_b")
             return self.unary("typecast_tile", value, template=template)
         return value
@@ -405,7 +408,7 @@ class ExpressionBuilder:
         fmt = INT if INT in (_format(yes), _format(no)) else FLOAT
         nodes = [self.materialize(flag, FLOAT), self.materialize(yes, fmt), self.materialize(no, fmt)]
         (flag, yes, no), shape = self.together(*nodes)
-        template = (f"DataFormat::{fmt}",)
+        template = (f"DataFormat::{self.float_format if fmt == FLOAT else fmt}",)
         return self.node("where_tile", flag, yes, no, template=template, shape=shape, format=fmt)
 
     def call(self, expr: tir.Call) -> Value:
@@ -414,12 +417,18 @@ class ExpressionBuilder:
             return Uniform(constant=math.inf)
         if name == "if_then_else":
             return self.select(expr.args[0], expr.args[1], expr.args[2])
+        if name.removeprefix("__") in _EXPONENTIALS and (self.fast or name.startswith("__")):
+            exponent = _times(expr.args[0], _EXPONENTIALS[name.removeprefix("__")])
+            return self.unary("exp_tile", self.materialize(self.value(exponent)), template=("true",))
+        if name == "erf":
+            approximate = "true" if self.fast else "false"
+            return self.unary("erf_tile", self.materialize(self.value(expr.args[0])), template=(approximate,))
         if name in _UNARY:
             return self.unary(_UNARY[name], self.materialize(self.value(expr.args[0])))
         if name in ("log2", "log10", "__log2", "__log10"):
             scale = Uniform(constant=_LOG2_SCALE if name.endswith("2") else _LOG10_SCALE)
             return self.unary("log_with_base_tile", self.materialize(self.value(expr.args[0])), scale.bits(FLOAT))
-        if name in ("exp10", "__exp10"):
+        if name == "exp10":
             power = self.with_scalar(
                 "mul", self.materialize(self.value(expr.args[0])), Uniform(constant=math.log2(10.0))
             )
@@ -452,6 +461,15 @@ def _fold(name: str, left: Uniform, right: Uniform) -> Uniform | None:
     if name == "div":
         return Uniform(constant=a / b) if b else None
     return Uniform(constant={"add": a + b, "sub": a - b, "mul": a * b}[name])
+
+
+def _times(expr: tir.PrimExpr, factor: float) -> tir.PrimExpr:
+    """``expr * factor``, in one product where ``expr`` is a multiple itself."""
+    if factor == 1.0:
+        return expr
+    if isinstance(expr, tir.Mul) and isinstance(expr.b, tir.FloatImm):
+        return tir.Mul(expr.a, tir.FloatImm(expr.b.dtype, expr.b.value * factor))
+    return tir.Mul(expr, tir.FloatImm(expr.dtype, factor))
 
 
 def _is_power_of_two(value: float) -> bool:

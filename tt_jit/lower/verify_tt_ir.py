@@ -23,6 +23,7 @@ from ..errors import InternalError
 from ..intrinsics import INTRINSICS
 from .base import LoweringContext
 from .memory_space_lower_tt import CircularBuffer, circular_buffers
+from .numeric_policy import is_narrow
 from .ops import device_name, is_device_call
 from .tile_ir import parse
 
@@ -31,7 +32,8 @@ _RING_CALLS = ("cb_reserve_back", "cb_push_back", "cb_wait_front", "cb_pop_front
 
 def verify_tt_ir(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Return ``func`` marked as validated, or raise InternalError."""
-    verifier = _Verifier(rings=circular_buffers(func), limit=context.target.dst_tiles_32bit)
+    limit = context.target.dst_tiles_16bit if is_narrow(func) else context.target.dst_tiles_32bit
+    verifier = _Verifier(rings=circular_buffers(func), limit=limit)
     for ring in verifier.rings.values():
         if not 0 <= ring.id < context.target.max_circular_buffers:
             raise InternalError(f"circular buffer {ring.name} has id {ring.id}")
