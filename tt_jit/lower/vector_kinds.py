@@ -1,4 +1,4 @@
-"""Whether a 1-D buffer lies along the rows or along the columns of the matrices it meets, by unification over its uses."""
+"""Whether a 1-D buffer lies along rows or columns of the matrices it meets, by unification over its uses."""
 
 from __future__ import annotations
 
