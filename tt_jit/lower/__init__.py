@@ -13,6 +13,7 @@ from .assign_roles import assign_roles
 from .base import LoweringContext, PassTrace, function_pass, module_pass, run_pipeline
 from .check_supported import check_supported
 from .choose_dst_width import choose_dst_width
+from .expand_reinterprets import expand_reinterprets
 from .fold_accumulator_clears import fold_accumulator_clears
 from .grid_to_persistent_tt import grid_to_persistent_tt
 from .infer_default_tt_schedule import infer_default_tt_schedule
@@ -61,6 +62,7 @@ PIPELINE = (
     function_pass(stage_global_accesses),
     function_pass(fold_accumulator_clears),
     function_pass(narrow_intermediates),
+    function_pass(expand_reinterprets),
     function_pass(widen_integer_gemm),
     function_pass(transpose_operands),
     function_pass(orient_vectors),

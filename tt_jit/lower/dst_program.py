@@ -15,6 +15,8 @@ from tvm import tirx as tir
 # or the same constant in every lane (which goes with any other shape).
 FULL, COLUMN, ROW, SCALAR, UNIFORM = "full", "col", "row", "scalar", "uniform"
 FLOAT, INT = "Float32", "Int32"
+RELABEL = "relabel"
+"""The operation of a node that has its child's bits under another format: no call."""
 _WIDE_OPERATIONS = ("sfpu_", "typecast_tile", "fill_tile_int")
 _BROADCASTS = {
     ("BroadcastType::COL",): "_bcast_cols",
@@ -175,7 +177,8 @@ class _Scheduler:
                 held = self.float_format if node.children[0].format == FLOAT else INT
                 self.emit("copy_dest_values", (f"DataFormat::{held}",), (), (), (slots[0], target))
             self.release(dying, keep=target)
-            self.emit(node.operation, node.template, (), (), (target, *slots[1:]), node.immediates)
+            if node.operation != RELABEL:
+                self.emit(node.operation, node.template, (), (), (target, *slots[1:]), node.immediates)
             return target
         reused = next((slot for slot in slots if slot in dying), None)
         target = self.allocate() if reused is None else reused

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tvm import tirx as tir
 
-from .dst_program import FLOAT, FULL, INT, UNIFORM, Node
+from .dst_program import FLOAT, FULL, INT, RELABEL, UNIFORM, Node
 
 if TYPE_CHECKING:
     from .tile_expressions import ExpressionBuilder, Uniform, Value
@@ -138,6 +138,32 @@ def wrap(builder: ExpressionBuilder, node: Node, dtype: str) -> Node:
     if is_unsigned(dtype):
         return builder.unary("bitwise_and_tile", node, tir.IntImm("uint32", 2**bits - 1), template=INT32)
     return _shift(builder, "arithmetic_right", _shift(builder, "left", node, 32 - bits), 32 - bits)
+
+
+def reinterpret(builder: ExpressionBuilder, expr: tir.PrimExpr, target: str) -> Node:
+    """The bits of ``expr`` as a value of dtype ``target``: DST has no types, so the lanes get another label.
+
+    A bfloat16 is the upper half of a float32. float16 has been expanded (``expand_reinterprets``).
+    """
+    source = str(expr.dtype)
+    value = builder.materialize(builder.value(expr), INT if is_integer_dtype(source) else FLOAT)
+    if source == "bfloat16" and not isinstance(expr, tir.BufferLoad):
+        value = builder.rounded(value)
+    known = all(is_integer_dtype(dtype) or dtype in ("float32", "bfloat16") for dtype in (source, target))
+    if not known or bits_of(source) != bits_of(target):
+        raise builder.unsupported(f"T.reinterpret from {source} to {target}")
+    if is_integer_dtype(source) == is_integer_dtype(target):
+        return wrap(builder, value, target)
+    if target == "bfloat16":
+        return _relabelled(builder, _shift(builder, "left", value, 16), FLOAT)
+    bits = _relabelled(builder, value, FLOAT if target == "float32" else INT)
+    if source != "bfloat16":
+        return bits
+    return _shift(builder, "right" if is_unsigned(target) else "arithmetic_right", bits, 16)
+
+
+def _relabelled(builder: ExpressionBuilder, node: Node, fmt: str) -> Node:
+    return builder.node(RELABEL, node, in_place=True, format=fmt, shape=node.shape)
 
 
 def spread(builder: ExpressionBuilder, node: Node) -> Node:

@@ -250,10 +250,12 @@ class ExpressionBuilder:
             narrows = bits_of(expr.dtype) < bits_of(source) or not keeps_sign
             return integer_expressions.wrap(self, value, str(expr.dtype)) if narrows else value
         rounds = expr.dtype == "bfloat16" and expr.value.dtype in ("float32", "float16")
-        if target == FLOAT and rounds and self.float_format == FLOAT:
-            template = ("(uint32_t)DataFormat::Float32", "(uint32_t)DataFormat::Float16_b")
-            return self.unary("typecast_tile", value, template=template)
-        return value
+        return self.rounded(value) if target == FLOAT and rounds and self.float_format == FLOAT else value
+
+    def rounded(self, node: Node) -> Node:
+        """``node`` rounded to bfloat16, ties to even."""
+        template = ("(uint32_t)DataFormat::Float32", "(uint32_t)DataFormat::Float16_b")
+        return self.unary("typecast_tile", node, template=template)
 
     def arithmetic(self, name: str, left: Value, right: Value, expr: tir.PrimExpr) -> Value:
         if isinstance(left, Uniform) and isinstance(right, Uniform):
@@ -440,6 +442,8 @@ class ExpressionBuilder:
             return self.node(operation, base, exponent, shape=shape)
         if name in _BITWISE:
             return integer_expressions.bitwise(self, name, [self.value(arg) for arg in expr.args], str(expr.dtype))
+        if name == "reinterpret":
+            return integer_expressions.reinterpret(self, expr.args[0], str(expr.dtype))
         if name == "clamp":
             low = self.extremum("max", self.value(expr.args[0]), self.value(expr.args[1]), str(expr.dtype))
             return self.extremum("min", low, self.value(expr.args[2]), str(expr.dtype))
