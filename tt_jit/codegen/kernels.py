@@ -53,11 +53,10 @@ class _KernelPrinter:
     taken: set[str] = field(default_factory=set)
     helpers: set[str] = field(default_factory=set)
     headers: set[str] = field(default_factory=set)
+    defines: set[str] = field(default_factory=set)
     comment: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
-    defines: set[str] = field(default_factory=set)
-    addresses: set[tir.Var] = field(default_factory=set)
         self.role = str(self.func.attrs["tt_role"])
         self.rings = circular_buffers(self.func)
         self.used_rings: set[str] = set()
@@ -84,11 +83,11 @@ class _KernelPrinter:
         helpers = helper_text(self.helpers | self.printer.helpers)
         text = (
             f"// {self.title}\n"
+            + "".join(f"#define {name} 1\n" for name in sorted(self.defines))
             + "".join(f"#include {header}\n" for header in self.includes())
             + (f"\n{helpers}" if helpers else "")
             + f"\nvoid kernel_main() {{\n{body}\n}}\n"
         )
-            + "".join(f"#define {name} 1\n" for name in sorted(self.defines))
         return KernelText(text=text, core_arguments=core, common_arguments=common, tensors=tensors)
 
     def includes(self) -> list[str]:
@@ -262,6 +261,8 @@ class _KernelPrinter:
         if name in HELPERS:
             return self.helper_call(name, call)
         self.headers.add(self.header_of(name))
+        define = INTRINSICS[name].define if name in INTRINSICS else None
+        self.defines |= {define} if define is not None else set()
         return self.call_text(name, call)
 
     def helper_call(self, name: str, call: tir.Call) -> str:
@@ -291,7 +292,5 @@ class _KernelPrinter:
             return INTRINSICS[name].header
         for intrinsic in INTRINSICS.values():
             if intrinsic.init is not None and intrinsic.init.name == name:
-        define = INTRINSICS[name].define if name in INTRINSICS else None
-        self.defines |= {define} if define is not None else set()
                 return intrinsic.header
         raise InternalError(f"{name} is not in the table of intrinsics")
