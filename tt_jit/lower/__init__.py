@@ -69,11 +69,11 @@ PIPELINE = (
     function_pass(infer_tile_layout),
     function_pass(tile_pad_tt),
     function_pass(materialize_index_tiles),
+    function_pass(choose_dst_width),
     function_pass(split_expressions),
     # Who does which block, and how tensors lie in DRAM.
     function_pass(serialize_conflicting_blocks),
     function_pass(infer_default_tt_schedule),
-    function_pass(choose_dst_width),
     module_pass(infer_default_tt_shard),
     function_pass(tt_shard_to_core_map),
     function_pass(grid_to_persistent_tt),
