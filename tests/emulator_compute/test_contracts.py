@@ -29,10 +29,12 @@ HEAD = """
 #include "api/compute/eltwise_unary/gelu.h"
 #include "api/compute/eltwise_unary/recip.h"
 #include "api/compute/eltwise_unary/typecast.h"
+#include "api/compute/eltwise_unary/where.h"
 #include "api/compute/mask.h"
 #include "api/compute/matmul.h"
 #include "api/compute/pack_untilize.h"
 #include "api/compute/reduce.h"
+#include "api/compute/sfpu_binary_bcast.h"
 #include "api/compute/tile_move_copy.h"
 #include "api/compute/tilize.h"
 #include "api/compute/transpose_dest.h"
@@ -330,6 +332,32 @@ NARROW = {
     "transpose": Mistake(
         "copied(); transpose_dest_init<true>(); transpose_dest<true>(0); // here",
         "needs a 32-bit DST",
+        "fp32_dest_acc_en",
+    ),
+    "broadcast": Mistake(
+        "copied(); copy_tile(a, 1, 1); sfpu_bcast_col_init(); sfpu_mul_bcast_col(0, 1); // here",
+        "a broadcast inside of DST works on 32-bit lanes",
+        "unary_bcast",
+    ),
+    "copy_dest": Mistake(
+        "copied(); copy_dest_values_init(); copy_dest_values<DataFormat::Float32>(0, 1); // here",
+        "copy_dest_values works on 32-bit lanes",
+        "Float16_b",
+    ),
+    "reduce": Mistake(
+        "copied(); sfpu_reduce_init<PoolType::MAX, DataFormat::Float32>();\n"
+        "sfpu_reduce<PoolType::MAX, DataFormat::Float32, ReduceDim::REDUCE_ROW>(0); // here",
+        "sfpu_reduce works on 32-bit lanes",
+        "Float16_b",
+    ),
+    "where": Mistake(
+        "copied(); where_tile_init(); where_tile<DataFormat::Float32>(0, 0, 0, 0); // here",
+        "where_tile works on 32-bit lanes",
+        "fp32_dest_acc_en",
+    ),
+    "float_typecast": Mistake(
+        "copied(); typecast_tile_init<0, 5>(); typecast_tile<0, 5>(0); // here",
+        "typecast_tile from Float32 to Float16_b needs a 32-bit DST",
         "fp32_dest_acc_en",
     ),
 }

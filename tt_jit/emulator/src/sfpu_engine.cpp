@@ -51,6 +51,13 @@ void require_lane_width(LaneStore store, const char* call, std::uint32_t line) {
          "%s works on 32-bit lanes, DST holds 16", call);
 }
 
+// The call moves whole registers of this format, or takes them for it.
+void require_float_width(DataFormat format, const char* call, std::uint32_t line) {
+    if (format != DataFormat::Float32 || state().config.fp32_dest_acc_en) return;
+    fail(line, kNoCircularBuffer, "give it DataFormat::Float16_b, or set fp32_dest_acc_en in the compute configuration",
+         "%s works on 32-bit lanes, DST holds 16", call);
+}
+
 void store_lanes(Tile& tile, LaneStore store, std::uint32_t begin, std::uint32_t count) {
     if (store == LaneStore::uint16) {
         for (std::uint32_t i = begin; i < begin + count; ++i) tile.u[i] &= 0xffffu;
@@ -104,6 +111,8 @@ bool uses_init_operands(SfpuInit init) {
 }
 
 }  // namespace
+
+bool sfpu_approximates() { return state().config.math_approx_mode; }
 
 void sfpu_init(SfpuInit init, std::uint32_t variant, std::uint32_t line) {
     require_started(init_names[static_cast<std::uint32_t>(init)], line);
@@ -177,6 +186,10 @@ void sfpu_broadcast(EltwiseBinaryType type, BroadcastType broadcast, std::uint32
     const bool column = broadcast == BroadcastType::COL;
     require_math_init(column ? SfpuInit::sfpu_bcast_col_init : SfpuInit::sfpu_bcast_row_init, 0,
                       column ? "a sfpu_*_bcast_col" : "a sfpu_*_bcast_row", line);
+    if (!state().config.fp32_dest_acc_en) {
+        fail(line, kNoCircularBuffer, "broadcast on the way into DST, with unary_bcast",
+             "a broadcast inside of DST works on 32-bit lanes, DST holds 16");
+    }
     Tile spread;
     broadcast_tile(read_dst(vector, line), column ? Broadcast::column : Broadcast::row, 0, spread);
     Tile& tile = updated_dst(data, line);
@@ -207,8 +220,9 @@ void sfpu_cumsum(std::uint32_t dst, bool first, std::uint32_t line) {
     ++core->counters.sfpu_tiles;
 }
 
-void sfpu_copy_dst(DataFormat, std::uint32_t source, std::uint32_t target, std::uint32_t line) {
+void sfpu_copy_dst(DataFormat format, std::uint32_t source, std::uint32_t target, std::uint32_t line) {
     require_math_init(SfpuInit::copy_dest_values_init, 0, "copy_dest_values", line);
+    require_float_width(format, "copy_dest_values", line);
     const Tile& from = read_dst(source, line);
     result_dst(target, source, source, line) = from;
     ++core->counters.sfpu_tiles;

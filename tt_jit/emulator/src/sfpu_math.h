@@ -136,10 +136,11 @@ inline float tanh(float x) {
     return is_nan(x) ? x : copy_sign(e / (e + 2.0f), x);
 }
 
+// The chip loses NaN here.
 inline float sigmoid(float x) {
     const float e = exp(-absolute(x));
     const float large = 1.0f / (1.0f + e);
-    return x < 0.0f ? e * large : large;
+    return is_nan(x) ? 0.0f : x < 0.0f ? e * large : large;
 }
 
 inline float erf(float x) {

@@ -160,6 +160,10 @@ void sfpu_reduce(PoolType pool, DataFormat format, ReduceDim dim, std::uint32_t 
     const auto variant = static_cast<std::uint32_t>(pool) | static_cast<std::uint32_t>(format) << 4;
     require_init(SfpuInit::sfpu_reduce_init, variant, "sfpu_reduce", "call sfpu_reduce_init<same pool, same format>()",
                  line);
+    if (format == DataFormat::Float32 && !state().config.fp32_dest_acc_en) {
+        fail(line, kNoCircularBuffer, "reduce DataFormat::Float16_b, or set fp32_dest_acc_en in the configuration",
+             "sfpu_reduce works on 32-bit lanes, DST holds 16");
+    }
     const bool extreme_of_floats = (pool == PoolType::MAX || pool == PoolType::MIN) && is_real(kind_of(format));
     if (dim == ReduceDim::REDUCE_COL && (columns != 1 || (rows != 1 && !extreme_of_floats))) {
         fail(line, kNoCircularBuffer, "reduce tile by tile", "sfpu_reduce along columns of %u x %u tiles", rows,
@@ -212,7 +216,8 @@ void sfpu_typecast(DataFormat from_format, DataFormat to_format, std::uint32_t d
         fail(line, kNoCircularBuffer, "cast through Int32", "typecast_tile: the emulator does not cast %s to %s",
              format_name(from_format), format_name(to_format));
     }
-    const bool wide = from == Kind::int32 || from == Kind::uint32 || to == Kind::int32 || to == Kind::uint32;
+    const bool wide = from == Kind::real || from == Kind::int32 || from == Kind::uint32 || to == Kind::int32 ||
+                      to == Kind::uint32;
     if (wide && !state().config.fp32_dest_acc_en) {
         fail(line, kNoCircularBuffer, "set fp32_dest_acc_en in the compute configuration",
              "typecast_tile from %s to %s needs a 32-bit DST", format_name(from_format), format_name(to_format));

@@ -14,9 +14,10 @@ float sign_of(float x) { return x == 0.0f ? 0.0f : m::copy_sign(1.0f, x); }
 float signbit_of(float x) { return static_cast<float>(m::bits_of(x) >> 31); }
 float negated(float x) { return m::float_of(m::bits_of(x) ^ 0x80000000u); }
 float same(float x) { return x; }
-float reciprocal(float x) { return 1.0f / x; }
-float reciprocal_root(float x) { return 1.0f / m::square_root(x); }
-float square_root_of(float x) { return m::square_root(x); }
+// The chip loses NaN here: its reciprocal is 0.
+float reciprocal(float x) { return m::is_nan(x) ? 0.0f : 1.0f / x; }
+float square_root_of(float x) { return x < 0.0f ? m::not_a_number : m::square_root(m::flush(x)); }
+float reciprocal_root(float x) { return 1.0f / square_root_of(x); }
 float silu_of(float x) { return x * m::sigmoid(x); }
 float exp_times(float x, float factor) { return m::exp(x * factor); }
 float log_times(float x, float factor) { return m::log(x) * factor; }
@@ -152,7 +153,6 @@ const UnaryOperation digamma{INIT(digamma_tile_init), truncate, lanes<m::digamma
 const UnaryOperation div_unary{INIT(binop_with_scalar_tile_init), truncate, lanes_1<times>};
 const UnaryOperation elu{INIT(elu_tile_init), nearest, lanes_1<elu_of>};
 const UnaryOperation eqz{INIT(eqz_tile_init), exact, lanes<is_zero>};
-const UnaryOperation erf{INIT(erf_tile_init), truncate, lanes<m::erf>};
 const UnaryOperation erfc{INIT(erfc_tile_init), truncate, lanes<m::erfc>};
 const UnaryOperation erfinv{INIT(erfinv_tile_init), truncate, lanes<m::erfinv>};
 const UnaryOperation exp{INIT(exp_tile_init), nearest, lanes<m::exp>};

@@ -92,6 +92,9 @@ void sfpu_init(SfpuInit init, std::uint32_t variant, std::uint32_t line);
 void sfpu_init_with(SfpuInit init, std::uint32_t first, std::uint32_t second, std::uint32_t line);
 void sfpu_init_pack(SfpuInit init, std::uint32_t variant, std::uint32_t line);
 
+// Whether the compute configuration asks for approximate functions (math_approx_mode).
+bool sfpu_approximates();
+
 void sfpu_unary(const UnaryOperation& operation, std::uint32_t dst, VectorMode mode, const SfpuParameters& parameters,
                 std::uint32_t variant, const char* call, std::uint32_t line);
 void sfpu_unary_pack(const UnaryOperation& operation, std::uint32_t dst, const SfpuParameters& parameters,

@@ -5,7 +5,10 @@
 
 #define TT_EMULATOR_UNARY_OPERATIONS(X)                                                                                \
     X(abs) X(acos) X(acosh) X(add_unary) X(alt_complex_rotate90) X(asin) X(asinh) X(atan) X(atanh) X(cbrt) X(ceil)     \
-    X(celu) X(clamp) X(cos) X(cosh) X(digamma) X(div_unary) X(elu) X(eqz) X(erf) X(erfc) X(erfinv) X(exp) X(exp2)      \
+    X(celu) X(clamp) X(cos) X(cosh) X(digamma) X(div_unary) X(elu) X(eqz) X(erf_bfloat16)            \
+    X(erf_bfloat16_7_bits) X(erf_bfloat16_one_step) X(erf_float32) X(erf_float32_7_bits) X(erf_float32_one_step)       \
+    X(erfc) X(erfinv) X(exp) X(exp2) X(exp_approximate) X(exp_approximate_scaled) X(recip_7_bits) X(recip_one_step)    \
+    X(rsqrt_approximate) X(sqrt_approximate)                                                                           \
     X(exp_scaled) X(expm1) X(fill) X(floor) X(fmod) X(frac) X(gelu) X(gelu_derivative) X(gelu_tanh) X(gez) X(gtz)      \
     X(hardmish) X(hardshrink) X(hardsigmoid) X(hardtanh) X(heaviside) X(i0) X(i1) X(identity) X(isfinite) X(isinf)     \
     X(isnan) X(isneginf) X(isposinf) X(leaky_relu) X(lez) X(lgamma_stirling) X(log) X(log1p) X(log_with_base)          \

@@ -26,10 +26,11 @@ ALWI void exp_tile(
     constexpr std::uint32_t variant = approx | static_cast<std::uint32_t>(input_clamping) << 1;
     if constexpr (scale_en) {
         const std::uint32_t factor = static_cast<std::uint32_t>(scale) << 16;
-        tt_emulator::sfpu_unary(
-            tt_emulator::sfpu::exp_scaled, idst, vector_mode, {{factor, 0, 0}}, variant, "exp_tile", line);
+        const auto& operation = approx ? tt_emulator::sfpu::exp_approximate_scaled : tt_emulator::sfpu::exp_scaled;
+        tt_emulator::sfpu_unary(operation, idst, vector_mode, {{factor, 0, 0}}, variant, "exp_tile", line);
     } else {
-        tt_emulator::sfpu_unary(tt_emulator::sfpu::exp, idst, vector_mode, {}, variant, "exp_tile", line);
+        const auto& operation = approx ? tt_emulator::sfpu::exp_approximate : tt_emulator::sfpu::exp;
+        tt_emulator::sfpu_unary(operation, idst, vector_mode, {}, variant, "exp_tile", line);
     }
 }
 
@@ -50,8 +51,8 @@ ALWI void exp_packthread_tile(
     [[maybe_unused]] std::uint16_t scale = 0x3F80, std::uint32_t line = __builtin_LINE()) {
     constexpr std::uint32_t variant = approx | static_cast<std::uint32_t>(input_clamping) << 1;
     const std::uint32_t factor = scale_en ? static_cast<std::uint32_t>(scale) << 16 : 0x3F800000u;
-    tt_emulator::sfpu_unary_pack(
-        tt_emulator::sfpu::exp_scaled, idst, {{factor, 0, 0}}, variant, "exp_packthread_tile", line);
+    const auto& operation = approx ? tt_emulator::sfpu::exp_approximate_scaled : tt_emulator::sfpu::exp_scaled;
+    tt_emulator::sfpu_unary_pack(operation, idst, {{factor, 0, 0}}, variant, "exp_packthread_tile", line);
 }
 
 }  // namespace ckernel

@@ -24,8 +24,17 @@ template <
     ReciprocalApproxMode approximation = ReciprocalApproxMode::Default>
 ALWI void recip_tile(
     std::uint32_t idst, VectorMode vector_mode = VectorMode::RC, std::uint32_t line = __builtin_LINE()) {
+#ifdef ARCH_BLACKHOLE
+    const auto& rough = tt_emulator::sfpu::recip_7_bits;
+#else
+    const auto& rough = tt_emulator::sfpu::recip_one_step;
+#endif
+    const bool is_rough = approximation == ReciprocalApproxMode::Default
+                              ? tt_emulator::sfpu_approximates()
+                              : approximation == ReciprocalApproxMode::Approximate;
     tt_emulator::sfpu_unary(
-        tt_emulator::sfpu::recip, idst, vector_mode, {}, recip_variant(dest_acc, approximation), "recip_tile", line);
+        is_rough ? rough : tt_emulator::sfpu::recip, idst, vector_mode, {}, recip_variant(dest_acc, approximation),
+        "recip_tile", line);
 }
 
 }  // namespace ckernel
