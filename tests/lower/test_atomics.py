@@ -8,7 +8,7 @@ from tvm import tirx as tir
 
 from tt_jit.lower.tile_ir import statements_of
 
-from .programs import after, allocations, assert_program, line_of, outline, refusal
+from .programs import after, allocations, assert_program, outline
 
 
 def grid_axes(func: tir.PrimFunc) -> list[str]:
@@ -55,19 +55,6 @@ def test_tiles_elements_and_vectors_become_stores() -> None:
     result = after(before, "normalize_tile_program")
     assert_program(result, after(expected, "normalize_tile_program"))
     assert list(result.attrs["tt_atomic_tensors"]) == ["C", "D"]
-
-
-def test_refuses_the_old_value() -> None:
-    @T.prim_func
-    def kernel(C: T.Tensor((32,), "int32")):
-        with T.Kernel(1):
-            old = T.alloc_fragment((32,), "int32")
-            for i in T.Parallel(32):
-                old[i] = T.atomic_max(C[i], 3, return_prev=True)
-
-    error = refusal(kernel, "rewrite_atomics")
-    assert error.message == "T.atomic_max with return_prev"
-    assert line_of(error) == "old[i] = T.atomic_max(C[i], 3, return_prev=True)"
 
 
 # ---- reduce_colliding_updates --------------------------------------------------------------------------------------

@@ -125,20 +125,19 @@ def test_buffers_of_one_name_are_told_apart() -> None:
     assert list(allocations(after(before, PASS))) == ["tile", "scratch", "scratch_1"]
 
 
-def test_refuses_a_serial_loop_inside_a_parallel_one() -> None:
+def test_refuses_a_tile_operator_inside_a_parallel_loop() -> None:
     @T.prim_func
     def kernel(A: T.Tensor((32, 32), "float32")):
         with T.Kernel(1):
             tile = T.alloc_fragment((32, 32), "float32")
-            for i, j in T.Parallel(32, 32):
-                for _ in T.serial(4):
-                    tile[i, j] = tile[i, j] * 2.0
+            for i in T.Parallel(32):
+                T.copy(A[i, 0], tile[i, 0:32])
 
     error = refusal(kernel, PASS)
     assert isinstance(error, UnsupportedError) and error.category == "not_yet"
-    assert error.message == "a For inside T.Parallel cannot be evaluated tile by tile"
+    assert error.message == "a Evaluate inside T.Parallel cannot be evaluated tile by tile"
     assert error.hint == "move serial loops outside of T.Parallel, or write the body as element-wise expressions"
-    assert line_of(error) == "for _ in T.serial(4):"
+    assert line_of(error) == "T.copy(A[i, 0], tile[i, 0:32])"
 
 
 def test_refuses_another_value_behind_the_end_than_zero() -> None:

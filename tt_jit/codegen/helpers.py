@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .element_helpers import ELEMENT_HELPERS, ELEMENT_NEEDS
+from .scalar_helpers import SCALAR_HELPERS, SCALAR_NEEDS
 from .stick_helpers import STICK_HELPERS, STICK_NEEDS
 
 FILL_ZERO_TILE = """\
@@ -161,8 +162,15 @@ HELPERS = {
     "open_line": OPEN_LINE,
     "fetch_element": FETCH_ELEMENT,
     "put_lane": PUT_LANE,
+    **SCALAR_HELPERS,
 }
-_NEEDS = {"fill_index_tile": ("float_bits",), "put_lane": ("tile_lane",), **STICK_NEEDS, **ELEMENT_NEEDS}
+_NEEDS = {
+    "fill_index_tile": ("float_bits",),
+    "put_lane": ("tile_lane",),
+    **STICK_NEEDS,
+    **ELEMENT_NEEDS,
+    **SCALAR_NEEDS,
+}
 
 
 def helper_text(used: set[str]) -> str:

@@ -16,14 +16,18 @@ import tvm
 from tvm import tirx as tir
 
 from ..errors import InternalError
-from ..intrinsics import INTRINSICS
+from ..intrinsics import INTRINSICS, is_out_of_line
 from ..lower.accesses import COMPUTE
 from ..lower.memory_space_lower_tt import circular_buffers
 from ..lower.ops import device_name, is_device_call
+from ..lower.scalar_code import ARRAY_MEMORY, array_memory
 from ..lower.tensor_layout import layout_attribute, page_format
+from ..lower.tile_ir import ARRAY_SCOPE, is_scalar_code, leaves
 from .cpp_expressions import ExpressionPrinter, has_negative
 from .helpers import HELPERS, helper_text
 from .identifiers import identifier
+from .out_of_line import OutOfLineCalls
+from .scalar_code import ScalarCodePrinter, array_declaration
 
 _INDENT = "    "
 
@@ -54,6 +58,8 @@ class _KernelPrinter:
     helpers: set[str] = field(default_factory=set)
     headers: set[str] = field(default_factory=set)
     defines: set[str] = field(default_factory=set)
+    out_of_line: OutOfLineCalls = field(default_factory=OutOfLineCalls)
+    addresses: set[tir.Var] = field(default_factory=set)
     comment: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
@@ -63,7 +69,8 @@ class _KernelPrinter:
         span = tilelang_ir.get_prim_func_span(self.func)
         self.user_file = str(span.source_name.name) if span is not None else None
         self.tensors = {b.data: b for b in self.func.buffer_map.values()}
-        self.signed = has_negative(self.func.body)
+        has_scalar_code = any(is_scalar_code(stmt) for stmt in leaves(self.func.body))
+        self.signed = has_scalar_code or has_negative(self.func.body)
         self.integer = "int32_t" if self.signed else "uint32_t"
         self.printer = ExpressionPrinter(name_of=self.name, call_text=self.call, signed=self.signed)
 
@@ -80,7 +87,8 @@ class _KernelPrinter:
         self.statement(self.func.body)
         prologue = [*self.arguments(core, common, common_variables), *self.ring_constants(), *self.accessors(tensors)]
         body = "\n".join([*prologue, *self.lines])
-        helpers = helper_text(self.helpers | self.printer.helpers)
+        parts = (helper_text(self.helpers | self.printer.helpers), self.out_of_line.text())
+        helpers = "\n".join(part for part in parts if part)
         text = (
             f"// {self.title}\n"
             + "".join(f"#define {name} 1\n" for name in sorted(self.defines))
@@ -158,6 +166,14 @@ class _KernelPrinter:
             return self.ring_name(variable.name)
         raise InternalError(f"the variable {variable.name} is used before its definition in the {self.role} kernel")
 
+    def value_of(self, variable: tir.Var) -> str:
+        """The value of ``variable`` in the C++ type of its dtype."""
+        name = self.name(variable)
+        if str(variable.dtype).startswith("float"):
+            self.helpers.add("as_float")
+            return f"as_float({name})"
+        return f"static_cast<int32_t>({name})" if variable in self.addresses else name
+
     @staticmethod
     def ring_name(name: str) -> str:
         return f"cb_{name}"
@@ -203,15 +219,32 @@ class _KernelPrinter:
         elif isinstance(stmt, tir.Bind):
             value = self.printer.text(stmt.value)
             is_address = is_device_call(stmt.value)
+            if is_address:
+                self.addresses.add(stmt.var)
             self.line(f"const {'uint32_t' if is_address else self.integer} {self.declare(stmt.var)} = {value};")
         elif isinstance(stmt, tir.Evaluate):
             self.line(f"{self.printer.text(stmt.value)};")
         elif isinstance(stmt, tir.AllocBuffer):
-            self.line(f"{self.integer} {self.declare(stmt.buffer.data)} = 0;")
+            self.allocation(stmt)
+        elif is_scalar_code(stmt):
+            self.headers.add("api/dataflow/dataflow_api.h")
+            ScalarCodePrinter(self).block(stmt.body)
         elif isinstance(stmt, tir.BufferStore):
             self.line(f"{self.name(stmt.buffer.data)} = {self.printer.text(stmt.value)};")
         else:
             raise InternalError(f"no C++ form for a {type(stmt).__name__} statement")
+
+    def allocation(self, stmt: tir.AllocBuffer) -> None:
+        """An integer variable of all kernels, or a variable or array of scalar code."""
+        buffer = stmt.buffer
+        if buffer.scope() != ARRAY_SCOPE:
+            self.line(f"{self.integer} {self.declare(buffer.data)} = 0;")
+            return
+        offset = array_memory(self.func.body).offsets.get(buffer.name)
+        if offset is not None:
+            self.used_rings.add(ARRAY_MEMORY)
+            self.helpers.add("scratch_base")
+        self.line(array_declaration(buffer, self.declare(buffer.data), self.ring_name(ARRAY_MEMORY), offset))
 
     def source_line(self, stmt: tir.Stmt) -> None:
         """The user's line as a comment, when it differs from the line of the statement before."""
@@ -281,6 +314,8 @@ class _KernelPrinter:
         """``name<template arguments>(arguments)``; strings are template arguments."""
         template = [str(a.value) for a in call.args if isinstance(a, tir.StringImm)]
         arguments = [self.printer.text(a) for a in call.args if not isinstance(a, tir.StringImm)]
+        if self.role == COMPUTE and is_out_of_line(name):
+            return self.out_of_line.call(name, template, arguments)
         brackets = f"<{', '.join(template)}>" if template else ""
         return f"{name}{brackets}({', '.join(arguments)})"
 

@@ -127,11 +127,18 @@ def _tensor_access(functions: Sequence[tir.PrimFunc]) -> dict[str, str]:
     writes: set[str] = set()
 
     def visit(node: Any) -> None:
-        if is_device_call(node) and device_name(node) in ("read_scalar", "read_stick", "fetch_element"):
+        if is_device_call(node) and device_name(node) in (
+            "read_scalar",
+            "read_stick",
+            "fetch_element",
+            "current_element",
+        ):
             reads.add(node.args[0].name)
         if is_device_call(node) and device_name(node) == "fetch_index":
             reads.add(node.args[0].name)
-        if is_device_call(node) and device_name(node).startswith(("write_stick", "store_element", "update_element")):
+        if is_device_call(node) and device_name(node).startswith(
+            ("write_stick", "store_element", "put_element", "update_element")
+        ):
             # A piece of a page: the host uploads the rest of it first.
             writes.add(node.args[0].name)
             reads.add(node.args[0].name)

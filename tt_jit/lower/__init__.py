@@ -26,15 +26,18 @@ from .lower_reducers import lower_reducers
 from .lower_scans import lower_scans
 from .materialize_index_tiles import materialize_index_tiles
 from .memory_space_lower_tt import memory_space_lower_tt
+from .move_to_scalar_code import move_to_scalar_code
 from .narrow_intermediates import narrow_intermediates
 from .normalize_tile_program import normalize_tile_program
-from .orient_vectors import orient_vectors
 from .order_tensor_accesses import order_tensor_accesses
+from .orient_vectors import orient_vectors
 from .read_scalars import read_scalars
 from .reduce_colliding_updates import reduce_colliding_updates
 from .resolve_tensor_views import resolve_tensor_views
 from .rewrite_atomics import rewrite_atomics
+from .select_lanes import select_lanes
 from .serialize_conflicting_blocks import serialize_conflicting_blocks
+from .serialize_threads import serialize_threads
 from .split_expressions import split_expressions
 from .split_kernels import split_kernels
 from .split_roles import split_roles
@@ -50,9 +53,12 @@ PIPELINE = (
     function_pass(apply_tt_defaults),
     # The tile program: one form for every construct, all data on chip.
     function_pass(rewrite_atomics),
+    function_pass(serialize_threads),
     function_pass(normalize_tile_program),
     function_pass(resolve_tensor_views),
     module_pass(split_kernels),
+    function_pass(select_lanes),
+    function_pass(move_to_scalar_code),
     function_pass(reduce_colliding_updates),
     function_pass(lower_reducers),
     function_pass(lower_scans),

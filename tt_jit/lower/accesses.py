@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tvm import tirx as tir
 
+from .scalar_code import tiles_of
 from .tile_ir import (
     Elementwise,
     Region,
@@ -14,6 +15,7 @@ from .tile_ir import (
     TileGemm,
     TileIndexFill,
     TileReduce,
+    TileScalarCode,
     TileScan,
     TileScatter,
     TileStatement,
@@ -33,11 +35,13 @@ class Accesses:
     """On-chip buffers that one tile statement reads and writes.
 
     ``writes`` maps each written buffer to whether the statement overwrites all of it without looking at the old value.
+    ``has_effects``: it does more than write on-chip buffers, hence runs even if nobody reads those.
     """
 
     role: str
     reads: tuple[tir.Buffer, ...]
     writes: tuple[tuple[tir.Buffer, bool], ...]
+    has_effects: bool = False
 
     def is_read(self, buffer: tir.Buffer) -> bool:
         """Whether the statement reads ``buffer``."""
@@ -66,6 +70,11 @@ def accesses_of(record: TileStatement) -> Accesses:
     if isinstance(record, TileScatter):
         reads = (record.source,) if record.mask is None else (record.source, record.mask)
         return Accesses(role=WRITER, reads=reads, writes=())
+    if isinstance(record, TileScalarCode):
+        tiles = tiles_of(record.body).values()
+        reads = tuple(buffer for buffer, written in tiles if not written)
+        writes = tuple((buffer, True) for buffer, written in tiles if written)
+        return Accesses(role=READER, reads=reads, writes=writes, has_effects=True)
     if is_gather(record):
         return Accesses(role=READER, reads=(), writes=((record.store.buffer, True),))
     return _elementwise(record)

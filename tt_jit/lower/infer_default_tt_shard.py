@@ -29,6 +29,7 @@ from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
 from .ops import is_scalar_read
 from .ranges import leaves_with_ranges
+from .scalar_code import elements_of
 from .tensor_layout import (
     ATTRIBUTE_PREFIX,
     ROW_MAJOR,
@@ -37,7 +38,18 @@ from .tensor_layout import (
     layout_attribute,
     read_back_attribute,
 )
-from .tile_ir import PrimExpr, Region, TileCopy, TileScatter, is_const_int, is_gather, loads_in, parse
+from .tile_ir import (
+    GLOBAL_SCOPE,
+    PrimExpr,
+    Region,
+    TileCopy,
+    TileScalarCode,
+    TileScatter,
+    is_const_int,
+    is_gather,
+    loads_in,
+    parse,
+)
 from .tile_layout import TileLayout, layouts_of
 
 
@@ -131,6 +143,13 @@ def _collect(func: tir.PrimFunc, tensors: dict[str, _Accesses]) -> None:
             entry.by_element = True
             for load in [load for index in record.target.indices for load in loads_in(index)]:
                 tensors.setdefault(load.buffer.name, _Accesses(buffer=load.buffer)).by_element = True
+        if isinstance(record, TileScalarCode):
+            for element in elements_of(record.body):
+                if element.buffer.scope() == GLOBAL_SCOPE:
+                    entry = tensors.setdefault(element.buffer.name, _Accesses(buffer=element.buffer))
+                    entry.by_element = True
+                    entry.is_read |= not element.is_write
+                    entry.is_written |= element.is_write
         if is_gather(record):
             for load in loads_in(record.store.value):
                 tensors.setdefault(load.buffer.name, _Accesses(buffer=load.buffer)).by_element = True

@@ -86,7 +86,7 @@ class _Protocol(Liveness):
         for number, stmt in enumerate(statements):
             before, behind = after[number], after[number + 1]
             accesses = self.accesses(stmt) if not _is_control(stmt) else None
-            if accesses is not None and accesses.role == READER:
+            if accesses is not None and accesses.role == READER and not accesses.has_effects:
                 if not self.is_dead(accesses, behind):
                     if loads.has(accesses):
                         result += loads.close(self)

@@ -62,6 +62,8 @@ class Liveness:
     @staticmethod
     def is_dead(accesses: Accesses, live: Names) -> bool:
         """Whether nobody reads what the statement writes."""
+        if accesses.has_effects:
+            return False
         return bool(accesses.writes) and not any(b.name in live for b, _ in accesses.writes)
 
     def carried(self, statements: Sequence[tir.Stmt], live: Names) -> Names:

@@ -32,6 +32,7 @@ from .base import LoweringContext
 from .numeric_policy import is_narrow
 from .ops import is_scalar_read
 from .order_tensor_accesses import token_ring
+from .scalar_code import ARRAY_MEMORY, array_memory
 from .sticks import SCRATCH, scratch_bytes
 from .tile_ir import TileCopy, TileGemm, leaves, parse
 from .tile_layout import layouts_of
@@ -138,6 +139,9 @@ def _scratch(func: tir.PrimFunc, first_id: int) -> list[CircularBuffer]:
     """Scratch memory for the rows of row-major tensors, and the tokens that order accesses of tensors."""
     scratch = sorted(scratch_bytes(func, layouts_of(func)).items())
     rings = [(SCRATCH[role], size, role, role) for role, size in scratch]
+    arrays = array_memory(func.body).size
+    if arrays:
+        rings.append((ARRAY_MEMORY, arrays, READER, READER))
     token = token_ring(func)
     if token is not None:
         rings.append((token, SCALAR_PAGE_BYTES, WRITER, READER))

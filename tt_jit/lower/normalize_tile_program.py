@@ -39,7 +39,8 @@ from .base import LoweringContext
 from .lower_reducers import REDUCERS_ATTRIBUTE
 from .names import unique_name
 from .reduction_identity import reduction_identity
-from .tile_ir import is_const_int, loads_in, sequence, with_span_of
+from .thread_regions import is_indivisible, without_marks
+from .tile_ir import is_const_int, is_scalar_code, loads_in, scalar_code, sequence, with_span_of
 
 _GRID_PREFIX = "blockIdx."
 _HINT_ATTRIBUTES = ("threadblock_swizzle_pattern", "tl.min_blocks_per_sm", "pragma_import_c")
@@ -108,7 +109,27 @@ class _Normalizer:
         if isinstance(stmt, tir.While):
             body = self.statement(stmt.body, dict(binds))
             return with_span_of(tir.While(self.expression(stmt.condition, binds), body), stmt)
+        if is_scalar_code(stmt):
+            return self.scalar(stmt.body, binds)
+        if is_indivisible(stmt):
+            return self.scalar(stmt.body, binds)
         return self.simple(stmt, binds)
+
+    def scalar(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
+        """``stmt`` as code for single elements: it stays as it stands, only names from outside change."""
+
+        def visit(node: Any) -> object | None:
+            fresh = self.renamed.get(node.buffer)
+            if fresh is None:
+                return None
+            if isinstance(node, tir.BufferLoad):
+                return tir.BufferLoad(fresh, list(node.indices))
+            return with_span_of(tir.BufferStore(fresh, node.value, list(node.indices)), node)
+
+        body = tir.stmt_functor.substitute(stmt, binds) if binds else stmt
+        if self.renamed:
+            body = tir.stmt_functor.ir_transform(body, None, visit, ["tirx.BufferLoad", "tirx.BufferStore"])
+        return scalar_code(body)
 
     def simple(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
         if isinstance(stmt, tir.BufferStore):
@@ -154,6 +175,10 @@ class _Normalizer:
         if single:
             binds = {**binds, **{loop.loop_var: self.expression(loop.min, binds) for loop in single}}
             loops = [loop for loop in loops if not is_const_int(loop.extent, 1)]
+        if not _is_elementwise(body):
+            for loop in reversed(loops):
+                body = tir.For(loop.loop_var, loop.min, loop.extent, tir.ForKind.SERIAL, body)
+            return self.scalar(with_span_of(without_marks(body), stmt), binds)
         stores = _Stores(normalizer=self)
         stores.collect(body, dict(binds), None)
         results = []
@@ -244,6 +269,15 @@ class _Stores:
         old = tir.BufferLoad(store.buffer, list(store.indices))
         value = tir.Call(store.value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [guard, store.value, old])
         return with_span_of(tir.BufferStore(store.buffer, value, list(store.indices)), stmt)
+
+
+def _is_elementwise(stmt: tir.Stmt) -> bool:
+    """Whether the body of a T.Parallel loop consists of stores and branches around them."""
+    if isinstance(stmt, tir.SeqStmt):
+        return all(map(_is_elementwise, stmt.seq))
+    if isinstance(stmt, tir.IfThenElse):
+        return _is_elementwise(stmt.then_case) and (stmt.else_case is None or _is_elementwise(stmt.else_case))
+    return not isinstance(stmt, (tir.For, tir.While)) and not is_indivisible(stmt)
 
 
 def _merged_branches(stmt: tir.IfThenElse) -> tir.BufferStore | None:

@@ -28,8 +28,20 @@ from tvm import tirx as tir
 
 from .base import LoweringContext
 from .ops import do, is_scalar_read
+from .scalar_code import tensors_of
 from .serialize_conflicting_blocks import ORDERED_ATTRIBUTE
-from .tile_ir import TileCopy, TileScatter, is_gather, loads_in, parse, sequence, statements_of, with_body, with_span_of
+from .tile_ir import (
+    TileCopy,
+    TileScalarCode,
+    TileScatter,
+    is_gather,
+    loads_in,
+    parse,
+    sequence,
+    statements_of,
+    with_body,
+    with_span_of,
+)
 
 _PREFIX = "order_"
 
@@ -98,6 +110,8 @@ def _kind(stmt: tir.Stmt, name: str) -> str | None:
     if is_scalar_read(stmt):
         return "read" if stmt.value.args[0].buffer.name == name else None
     record = parse(stmt)
+    if isinstance(record, TileScalarCode):
+        return "read" if name in tensors_of(record.body) else None
     if isinstance(record, TileScatter):
         return "write" if record.target.buffer.name == name else None
     if is_gather(record):

@@ -26,6 +26,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .thread_regions import indivisible, is_indivisible
 from .tile_ir import Region, parallel, region_of, tile_operator_name, uses_var, with_span_of
 
 ATOMICS_ATTRIBUTE = "tt_atomic_tensors"
@@ -64,10 +65,7 @@ def _rewritten(node: tir.Stmt) -> tir.Stmt | None:
         return _single_atomics(node)
     if isinstance(node, tir.Evaluate):
         return _element_update(node) or _tile_update(node)
-    for call in _calls(node.value):
-        if call.startswith("tl.atomic_") and call.endswith("_elem_op"):
-            raise _refusal(_operation(call), node)
-    return None
+    return _update_with_old_value(node)
 
 
 def atomic_tensors(func: tir.PrimFunc) -> frozenset[str]:
@@ -78,6 +76,8 @@ def atomic_tensors(func: tir.PrimFunc) -> frozenset[str]:
 
 
 def _updated(update: tir.Stmt) -> tir.Buffer:
+    if is_indivisible(update):
+        return update.body.seq[1].buffer
     while isinstance(update, tir.For):
         update = update.body
     return update.buffer
@@ -111,10 +111,39 @@ def _element_update(stmt: tir.Evaluate) -> tir.Stmt | None:
     return with_span_of(_update(operation, pointer.args[0], value), stmt)
 
 
+def _update_with_old_value(stmt: tir.BufferStore | tir.Bind) -> tir.Stmt | None:
+    """``x = T.atomic_add(C[i], y, return_prev=True) + z`` as ``old = C[i]; C[i] = old + y; x = old + z``."""
+    found: list[tir.Call] = []
+
+    def collect(node: object) -> None:
+        if isinstance(node, tir.Call) and isinstance(node.op, tvm.ir.Op) and str(node.op.name).endswith("_elem_op"):
+            found.append(node)
+
+    tir.stmt_functor.post_order_visit(tir.Evaluate(stmt.value), collect)
+    if not found:
+        return None
+    atomic = found[0]
+    operation = _operation(str(atomic.op.name))
+    kind = operation.removesuffix("_ret")
+    if len(found) > 1 or kind not in _KINDS or kind == operation:
+        raise _refusal(operation, stmt)
+    target, value = atomic.args[0].args[0], atomic.args[1]
+    old = tir.Var("old", target.dtype)
+    replaced = tir.stmt_functor.ir_transform(
+        tir.Evaluate(stmt.value), None, lambda node: old if node.same_as(atomic) else None, ["tirx.Call"]
+    ).value
+    if isinstance(stmt, tir.Bind):
+        rest: tir.Stmt = tir.Bind(stmt.var, replaced)
+    else:
+        rest = tir.BufferStore(stmt.buffer, replaced, list(stmt.indices))
+    parts = [tir.Bind(old, target), _update(kind, target, value), rest]
+    return indivisible(tir.SeqStmt([with_span_of(part, stmt) for part in parts]))
+
+
 def _refusal(operation: str, stmt: tir.Stmt) -> UnsupportedError:
     return UnsupportedError(
         f"T.atomic_{operation.removesuffix('_ret')}" + (" with return_prev" if operation.endswith("_ret") else ""),
-        hint="T.atomic_add, T.atomic_max and T.atomic_min without return_prev are supported",
+        hint="T.atomic_add, T.atomic_max and T.atomic_min are supported, one of them in a statement",
         at=stmt,
     )
 

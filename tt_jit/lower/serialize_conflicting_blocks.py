@@ -31,10 +31,13 @@ from .base import LoweringContext
 from .ops import is_scalar_read
 from .ranges import leaves_with_ranges
 from .rewrite_atomics import atomic_tensors
+from .scalar_code import elements_of
 from .tile_ir import (
+    GLOBAL_SCOPE,
     Elementwise,
     Region,
     TileCopy,
+    TileScalarCode,
     TileScatter,
     is_const_int,
     is_gather,
@@ -69,6 +72,7 @@ class _Access:
 
     is_read: bool
     is_write: bool
+    by_reader: bool
     in_loop: bool
     strides: Mapping[tuple[tir.Var, int], int]
 
@@ -92,6 +96,8 @@ class _Uses:
         """Whether a core may read an element that it wrote before."""
         if not any(a.is_write for a in self.found) or not any(a.is_read for a in self.found):
             return False
+        if all(a.by_reader for a in self.found):
+            return False
         if not all(self.separated_by(axis) for axis in axes):
             return True
         first_write = next(n for n, a in enumerate(self.found) if a.is_write)
@@ -103,7 +109,9 @@ def _tensors(func: tir.PrimFunc, axes: list[tir.Var]) -> dict[str, _Uses]:
     tensors: dict[str, _Uses] = {}
     looped = _inside_loops(func.body)
 
-    def add(region: Region, stmt: tir.Stmt, analyzer: tvm.arith.Analyzer, *, is_read: bool) -> None:
+    def add(
+        region: Region, stmt: tir.Stmt, analyzer: tvm.arith.Analyzer, *, is_read: bool, by_reader: bool | None = None
+    ) -> None:
         uses = tensors.setdefault(region.buffer.name, _Uses(rank=len(region.buffer.shape)))
         strides = {}
         for dim, (low, extent) in enumerate(zip(region.mins, region.extents, strict=True)):
@@ -112,7 +120,9 @@ def _tensors(func: tir.PrimFunc, axes: list[tir.Var]) -> dict[str, _Uses]:
                 if stride is not None:
                     strides[axis, dim] = stride
         in_loop = any(stmt.same_as(other) for other in looped)
-        uses.found.append(_Access(is_read=is_read, is_write=not is_read, in_loop=in_loop, strides=strides))
+        by_reader = is_read if by_reader is None else by_reader
+        access = _Access(is_read=is_read, is_write=not is_read, by_reader=by_reader, in_loop=in_loop, strides=strides)
+        uses.found.append(access)
 
     def add_elements(record: Elementwise | TileScatter, stmt: tir.Stmt, analyzer: tvm.arith.Analyzer) -> None:
         """Gathers and scatters: single elements at places that depend on the loop variables."""
@@ -130,6 +140,13 @@ def _tensors(func: tir.PrimFunc, axes: list[tir.Var]) -> dict[str, _Uses]:
         record = parse(stmt)
         if isinstance(record, TileScatter) or is_gather(record):
             add_elements(record, stmt, analyzer)
+        if isinstance(record, TileScalarCode):
+            for element in elements_of(record.body):
+                if element.buffer.scope() == GLOBAL_SCOPE:
+                    for var, extent in element.ranges.items():
+                        analyzer.bind(var, extent, True)
+                    place = _element(tir.BufferLoad(element.buffer, list(element.indices)))
+                    add(place, stmt, analyzer, is_read=not element.is_write, by_reader=True)
         if isinstance(record, TileCopy):
             if record.source.is_global:
                 add(record.source, stmt, analyzer, is_read=True)

@@ -31,7 +31,16 @@ from .memory_space_lower_tt import SCALAR_SCRATCH, CircularBuffer, circular_buff
 from .ops import call, device_name, do, is_device_call, is_scalar_read
 from .resolve_tensor_views import argument_shape
 from .tensor_layout import tensor_layout
-from .tile_ir import is_scalar_variable, leaves, sequence, statements_of, with_body, with_span_of
+from .tile_ir import (
+    ARRAY_SCOPE,
+    is_scalar_code,
+    is_scalar_variable,
+    leaves,
+    sequence,
+    statements_of,
+    with_body,
+    with_span_of,
+)
 
 _PRODUCER_CALLS = ("cb_reserve_back", "cb_push_back", "get_write_ptr", "scratch_base")
 _CONSUMER_CALLS = ("cb_wait_front", "cb_pop_front", "get_read_ptr")
@@ -82,7 +91,9 @@ def _role_bodies(func: tir.PrimFunc) -> dict[str, list[tir.Stmt]]:
 
 
 def _is_tile_allocation(stmt: tir.Stmt) -> bool:
-    return isinstance(stmt, tir.AllocBuffer) and not is_scalar_variable(stmt.buffer)
+    if not isinstance(stmt, tir.AllocBuffer):
+        return False
+    return not is_scalar_variable(stmt.buffer) and stmt.buffer.scope() != ARRAY_SCOPE
 
 
 def _role_function(func: tir.PrimFunc, role: str, kept: list[tir.Stmt]) -> tir.PrimFunc | None:
@@ -168,6 +179,8 @@ class _Splitter:
             return [stmt] if mine else []
         if isinstance(stmt, tir.Evaluate) and is_device_call(stmt.value):
             return [stmt] if _role_of(stmt.value, self.rings) == self.role else []
+        if is_scalar_code(stmt) or (isinstance(stmt, tir.AllocBuffer) and stmt.buffer.scope() == ARRAY_SCOPE):
+            return [stmt] if self.role == READER else []
         if isinstance(stmt, (tir.BufferStore, tir.AllocBuffer)):
             return [stmt] if stmt.buffer.name in live else []
         return [stmt]

@@ -9,8 +9,9 @@ from tvm import tirx as tir
 from ..data_format import global_format
 from .accesses import READER, WRITER
 from .infer_default_tt_shard import pair_dims
+from .scalar_code import tensors_of
 from .tensor_layout import tensor_layout
-from .tile_ir import Region, TileCopy, TileScatter, is_gather, leaves, loads_in, parse
+from .tile_ir import Region, TileCopy, TileScalarCode, TileScatter, is_gather, leaves, loads_in, parse
 from .tile_layout import TileLayout
 
 SCRATCH = {READER: "reader_scratch", WRITER: "writer_scratch"}
@@ -66,6 +67,10 @@ def scratch_bytes(func: tir.PrimFunc, layouts: dict[str, TileLayout]) -> dict[st
         if isinstance(record, TileScatter):
             count = 1 + sum(len(loads_in(index)) for index in record.target.indices)
             needed[WRITER] = max(needed.get(WRITER, 0), count * LINE_BYTES + _ALIGNMENT)
+        if isinstance(record, TileScalarCode):
+            lines = LINE_BYTES * len(tensors_of(record.body))
+            if lines:
+                needed[READER] = max(needed.get(READER, 0), lines + _ALIGNMENT)
         if is_gather(record):
             lines = LINE_BYTES * len(loads_in(record.store.value))
             needed[READER] = max(needed.get(READER, 0), lines + _ALIGNMENT)

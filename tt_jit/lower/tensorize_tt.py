@@ -36,6 +36,7 @@ from .tensorize_gather import tensorize_gather
 from .tensorize_matmul import tensorize_gemm, tensorize_transpose
 from .tensorize_reduce import tensorize_reduce, tensorize_scan
 from .tensorize_row_major import tensorize_row_major
+from .tensorize_scalar_code import tensorize_scalar_code
 from .tensorize_scatter import tensorize_scatter
 from .tensorize_tile_maps import TileScope, copy_as_elementwise, tensorize_elementwise
 from .tensorize_transfers import fetch_scalar, tensorize_transfer
@@ -46,6 +47,7 @@ from .tile_ir import (
     TileGemm,
     TileIndexFill,
     TileReduce,
+    TileScalarCode,
     TileScan,
     TileScatter,
     TileTranspose,
@@ -62,7 +64,6 @@ def tensorize_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Lower all tile statements of ``func`` to device calls."""
     rings = circular_buffers(func)
     formats = {name: ring.format for name, ring in rings.items()}
-    precision = str(func.attrs["tt_precision"])
     scope = TileScope(
         rings=rings,
         formats=formats,
@@ -125,6 +126,8 @@ class _Tensorizer:
             return tensorize_transfer(record, stmt, self.scope, self.func, self.analyzer)
         if isinstance(record, (TileCopy, TileFill)):
             record = copy_as_elementwise(record, stmt)
+        if isinstance(record, TileScalarCode):
+            return tensorize_scalar_code(record, self.scope, self.func, self.analyzer)
         if isinstance(record, TileScatter):
             return tensorize_scatter(record, stmt, self.scope, self.analyzer)
         if is_gather(record):

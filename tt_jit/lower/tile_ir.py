@@ -18,6 +18,9 @@ from tvm.tirx import PrimExpr
 from ..errors import TTJitError
 
 GLOBAL_SCOPE = "global"
+ARRAY_SCOPE = "local.array"
+"""Memory of scalar code: variables and arrays of the reader, not cut into tiles."""
+SCALAR_CODE = "tt_scalar_code"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +136,16 @@ class TileScatter:
     extents: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TileScalarCode:
+    """Loops over single elements of tensors, tiles and arrays, which the reader runs as they stand."""
+
+    body: tir.Stmt
+
+
 TileStatement = (
-    TileScatter
+    TileScalarCode
+    | TileScatter
     | TileScan
     | TileIndexFill
     | TileCopy
@@ -154,6 +165,16 @@ def is_integer(buffer: tir.Buffer) -> bool:
 def is_scalar_variable(buffer: tir.Buffer) -> bool:
     """Whether ``buffer`` is an integer ``T.alloc_var``: a variable of all three kernels."""
     return buffer.scope() == "local.var" and is_integer(buffer)
+
+
+def is_scalar_code(stmt: object) -> bool:
+    """Whether ``stmt`` is code for single elements."""
+    return isinstance(stmt, tir.AttrStmt) and stmt.attr_key == SCALAR_CODE
+
+
+def scalar_code(body: tir.Stmt) -> tir.Stmt:
+    """``body`` as code for single elements."""
+    return with_span_of(tir.AttrStmt(tir.StringImm("reader"), SCALAR_CODE, tir.IntImm("int32", 1), body), body)
 
 
 def is_gather(record: object) -> TypeGuard[Elementwise]:
@@ -191,6 +212,8 @@ def parse(stmt: tir.Stmt) -> TileStatement | None:
         return _parse_parallel(stmt)
     if isinstance(stmt, tir.BufferStore) and not is_scalar_variable(stmt.buffer):
         return Elementwise(loop_vars=(), extents=(), store=stmt)
+    if is_scalar_code(stmt):
+        return TileScalarCode(body=stmt.body)
     name = tile_operator_name(stmt)
     if name is None:
         return None
