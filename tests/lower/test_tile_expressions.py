@@ -23,19 +23,21 @@ def tile(name: str, dtype: str = "float32") -> tir.BufferLoad:
 a, b = tile("a"), tile("b")
 row, column, single = tile("r"), tile("c"), tile("s")
 m, n = tile("m", "int32"), tile("n", "int32")
+u, v = tile("u", "uint32"), tile("v", "uint32")
+key = tile("r", "int32")
 flag = tile("p", "bool")
 
 
 def steps(expr: tir.PrimExpr) -> list[str]:
     """The steps that compute ``expr`` in all lanes of a tile, ``operation<template>(slots, immediates)``."""
     def load(node: tir.BufferLoad) -> object:
-        fmt = INT if str(node.dtype) == "int32" else FLOAT
+        fmt = INT if "int" in str(node.dtype) else FLOAT
         shape = SHAPES.get(node.buffer.name, FULL)
         return builder.node("load", buffer=node.buffer, index=tir.IntImm("int32", 0), shape=shape, format=fmt)
 
     builder = ExpressionBuilder(load=load, origin_of={}, stmt=tir.Evaluate(0))
     value = builder.value(expr)
-    fmt = INT if str(expr.dtype) == "int32" else FLOAT
+    fmt = INT if "int" in str(expr.dtype) else FLOAT
     program = schedule([builder.spread(builder.materialize(value, fmt))], fpu_formats=lambda buffer: False)
     result = []
     for step in program.steps:
@@ -183,9 +185,42 @@ def test_constants_beyond_float32_become_infinite() -> None:
     assert steps(a + tir.FloatImm("float64", 1e300)) == ["0=a", "add_unary(0, inf)"]
 
 
+INTEGERS = [
+    (tir.Div(m, n), ["0=m", "1=n", "div_int32_trunc(0, 1, 0)"]),
+    (tir.FloorDiv(m, n), ["0=m", "1=n", "div_int32_floor(0, 1, 0)"]),
+    (tir.FloorMod(m, n), ["0=m", "1=n", "remainder_int32(0, 1, 0)"]),
+    (tir.Mod(m, n), ["0=m", "1=n", "fmod_int32(0, 1, 0)"]),
+    (tir.Max(u, v), ["0=u", "1=v", "binary_max_uint32(0, 1, 0)"]),
+    (tir.Cast("uint32", u < v), ["0=u", "1=v", "lt_int<UInt32>(0, 1, 0)"]),
+    (call("shift_right", m, tir.const(3, "int32"), dtype="int32"), ["0=m", "right_shift<Int32>(0, bits 3)"]),
+    (call("shift_right", u, tir.const(3, "uint32"), dtype="uint32"), ["0=u", "right_shift<UInt32>(0, bits 3)"]),
+    (tir.Cast("float32", u), ["0=u", "typecast<(uint32_t)UInt32, (uint32_t)Float32>(0)"]),
+    (tir.Cast("int32", tir.Cast("uint8", m)), ["0=m", "bitwise_and<Int32>(0, bits 255)"]),
+    (
+        tir.Cast("int32", tir.Cast("int8", m)),
+        ["0=m", "left_shift<Int32>(0, bits 24)", "right_shift<Int32>(0, bits 24)"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("expr", "expected"), INTEGERS)
+def test_integers(expr: tir.PrimExpr, expected: list[str]) -> None:
+    printed = steps(expr)
+    conversions = ("typecast<(uint32_t)Int32, (uint32_t)Float32>", "typecast<(uint32_t)Float32", "trunc")
+    kept = printed if "Float32" in str(expected) else [step for step in printed if not step.startswith(conversions)]
+    assert kept == expected
+
+
+def test_an_integer_vector_is_broadcast_in_two_halves() -> None:
+    assert _operations(steps(m + key)).count("sfpu_add_bcast_row") == 2
+
+
 @pytest.mark.parametrize(
     ("expr", "what"),
-    [(call("popcount", m, dtype="int32"), "the function popcount"), (tir.Div(m, n), "integer division of tiles")],
+    [
+        (call("popcount", m, dtype="int32"), "the function popcount"),
+        (tir.Div(u, v), "uint32 division by a value that is not a constant below 2**31"),
+    ],
 )
 def test_refuses_what_has_no_call(expr: tir.PrimExpr, what: str) -> None:
     with pytest.raises(UnsupportedError) as caught:

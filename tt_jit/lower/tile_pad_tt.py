@@ -129,7 +129,7 @@ class _Padder:
             "cols": layout.cols,
             "padded_rows": self.layouts[padded.name].rows,
             "padded_cols": self.layouts[padded.name].cols,
-            "value": str(identity),
+            "value": str(identity.value),
         }
         variables = [tir.Var(f"i{d}", "int32") for d in range(len(shape))]
         value = tir.Call(
