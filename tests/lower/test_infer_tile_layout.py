@@ -6,7 +6,7 @@ from tvm import tirx as tir
 from tt_jit.errors import UnsupportedError
 from tt_jit.lower.tile_layout import TileLayout, layouts_of
 
-from .programs import after, line_of, refusal
+from .programs import after, refusal
 
 PASS = "infer_tile_layout"
 
