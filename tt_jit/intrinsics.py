@@ -32,6 +32,7 @@ class Intrinsic:
     ``unit`` is ``fpu`` (unpack and matrix engine), ``sfpu`` (vector engine, works on DST), ``pack`` or ``control``.
     ``source_a``/``source_b`` are positions of the CB arguments that go through SrcA and SrcB; ``packs_to`` that of the
     CB argument which the packer writes. ``define`` names the macro that selects the header's float32 form.
+    ``out_of_line`` calls, and their inits, are too long to be inlined (``codegen/out_of_line.py``).
     """
 
     header: str
@@ -41,11 +42,14 @@ class Intrinsic:
     source_b: int | None = None
     packs_to: int | None = None
     define: str | None = None
+    out_of_line: bool = False
 
 
-def _sfpu(name: str, header: str, init: str | None = None, *, templated: int = 0) -> tuple[str, Intrinsic]:
+def _sfpu(
+    name: str, header: str, init: str | None = None, *, templated: int = 0, out_of_line: bool = False
+) -> tuple[str, Intrinsic]:
     prepared = Init(name=init or f"{name}_init", templated=templated)
-    return name, Intrinsic(header=header, unit="sfpu", init=prepared)
+    return name, Intrinsic(header=header, unit="sfpu", init=prepared, out_of_line=out_of_line)
 
 
 def _unary(*names: str, header: str, init: str | None = None) -> list[tuple[str, Intrinsic]]:
@@ -134,7 +138,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         *_binary_fpu("mul"),
         ("pack_tile", Intrinsic(header=_COMPUTE + "pack.h", unit="pack", packs_to=1)),
         ("pack_reconfig_l1_acc", Intrinsic(header=_COMPUTE + "pack.h", unit="control")),
-        _sfpu("sfpu_reduce", _KERNEL_API, templated=2),
+        _sfpu("sfpu_reduce", _KERNEL_API, templated=2, out_of_line=True),
         _sfpu("copy_dest_values", _COMPUTE + "copy_dest_values.h"),
         _sfpu("exp_tile", _UNARY + "exp.h", templated=1),
         *_unary("recip", header=_UNARY + "recip.h"),
@@ -197,7 +201,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         _sfpu("where_tile", _UNARY + "where.h"),
         _sfpu("typecast_tile", _UNARY + "typecast.h", templated=2),
         *[
-            _sfpu(f"sfpu_{op}_bcast_{dim}", _COMPUTE + "sfpu_binary_bcast.h", f"sfpu_{op}_bcast_{dim}_init")
+            _sfpu(f"sfpu_{op}_bcast_{dim}", _COMPUTE + "sfpu_binary_bcast.h", out_of_line=True)
             for op in ("add", "sub", "mul")
             for dim in ("col", "row")
         ],
@@ -228,3 +232,15 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         ),
     ]
 )
+
+_OUT_OF_LINE = frozenset(
+    called
+    for name, row in INTRINSICS.items()
+    if row.out_of_line
+    for called in (name, row.init.name if row.init is not None else name)
+)
+
+
+def is_out_of_line(name: str) -> bool:
+    """Whether a kernel calls ``name``, an operation or an init, through a function of its own."""
+    return name in _OUT_OF_LINE
