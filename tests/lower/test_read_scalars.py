@@ -78,15 +78,118 @@ def test_a_program_without_such_values_is_left_alone() -> None:
     assert_program(after(kernel, PASS), kernel)
 
 
-def test_refuses_a_branch_on_a_tensor_that_holds_no_integers() -> None:
+def test_a_float_decides_by_way_of_the_reader() -> None:
     @T.prim_func
-    def kernel(X: T.Tensor(MATRIX, "float32"), Mask: T.Tensor(TABLE, "float32")):
+    def before(X: T.Tensor(MATRIX, "float32"), Weights: T.Tensor(TABLE, "bfloat16")):
         with T.Kernel(8) as bx:
             tile = T.alloc_fragment((32, 64), "float32")
-            if Mask[bx] > 0.5:
+            if Weights[bx] > 0.5:
+                T.copy(X[bx * 32, 0], tile)
+
+    text = after(before, PASS).script()
+    assert "scalar: T.float32 = T.tt.read_scalar(Weights[bx])" in text
+    value = 'T.Cast("float32", T.Cast("bfloat16", scalar))'
+    assert f'decision: T.int32 = T.tt.decide(T.Cast("int32", {value} > T.float32(0.5)))' in text
+    assert "if decision != 0:" in text
+
+
+def test_a_value_that_is_computed_on_chip_is_read_where_it_stands() -> None:
+    @T.prim_func
+    def before(X: T.Tensor(MATRIX, "float32"), Y: T.Tensor(MATRIX, "float32")):
+        with T.Kernel(8) as bx:
+            count = T.alloc_fragment((32, 64), "int32")
+            T.fill(count, 3)
+            if count[1, 2] > 2 and count[1, 2] < 9:
+                T.fill(count, 4)
+            for _k in T.serial(count[1, 2]):
+                T.fill(count, 5)
+
+    @T.prim_func
+    def expected(X: T.Tensor(MATRIX, "float32"), Y: T.Tensor(MATRIX, "float32")):
+        with T.Kernel(8) as bx:
+            count = T.alloc_fragment((32, 64), "int32")
+            T.fill(count, 3)
+            first = scalar(count[1, 2])
+            if first > 2 and first < 9:
+                T.fill(count, 4)
+            second = scalar(count[1, 2])
+            for _k in T.serial(second):
+                T.fill(count, 5)
+
+    assert_program(after(before, PASS), expected)
+
+
+def test_a_copied_block_stands_for_its_tensor_behind_the_copy_only() -> None:
+    @T.prim_func
+    def before(X: T.Tensor(MATRIX, "float32"), Table: T.Tensor((8, 32), "int32")):
+        with T.Kernel(8) as bx:
+            row = T.alloc_shared((32,), "int32")
+            tile = T.alloc_fragment((32, 64), "float32")
+            if row[1] > 0:
+                T.copy(X[0, 0], tile)
+            T.copy(Table[bx, 0], row)
+            if row[1] > 0:
+                T.copy(X[32, 0], tile)
+
+    text = after(before, PASS).script()
+    assert "T.tt.read_scalar(row[1])" in text and "T.tt.read_scalar(Table[bx, 1])" in text
+    assert text.index("read_scalar(row[1])") < text.index("read_scalar(Table[bx, 1])")
+
+
+def test_a_tensor_that_the_kernel_writes_is_read_anew() -> None:
+    @T.prim_func
+    def kernel(X: T.Tensor(MATRIX, "float32"), Flags: T.Tensor((8, 32), "int32")):
+        with T.Kernel(8) as bx:
+            row = T.alloc_fragment((32,), "int32")
+            for _k in T.serial(Flags[bx, 0]):
+                T.fill(row, 1)
+                T.copy(row, Flags[bx, 0])
+            for _k in T.serial(Flags[bx, 0]):
+                T.fill(row, 1)
+                T.copy(row, Flags[bx, 0])
+
+    assert after(kernel, PASS).script().count("T.tt.read_scalar(Flags[bx, 0])") == 2
+
+
+def test_a_while_loop_keeps_its_condition_in_a_variable() -> None:
+    @T.prim_func
+    def before(X: T.Tensor(MATRIX, "float32"), Next: T.Tensor(TABLE, "int32")):
+        with T.Kernel(8) as bx:
+            at = T.alloc_var("int32")
+            tile = T.alloc_fragment((32, 64), "float32")
+            at = bx
+            while Next[at] > 0:
+                T.copy(X[at * 32, 0], tile)
+                at = Next[at]
+
+    @T.prim_func
+    def expected(X: T.Tensor(MATRIX, "float32"), Next: T.Tensor(TABLE, "int32")):
+        with T.Kernel(8) as bx:
+            at = T.alloc_var("int32")
+            tile = T.alloc_fragment((32, 64), "float32")
+            going = T.alloc_var("bool")
+            at = bx
+            first = scalar(Next[at])
+            going = first > 0
+            while going:
+                T.copy(X[at * 32, 0], tile)
+                following = scalar(Next[at])
+                at = following
+                again = scalar(Next[at])
+                going = again > 0
+
+    assert_program(after(before, PASS), expected)
+
+
+def test_refuses_a_function_of_floats_in_a_condition() -> None:
+    @T.prim_func
+    def kernel(X: T.Tensor(MATRIX, "float32"), Weights: T.Tensor(TABLE, "float32")):
+        with T.Kernel(8) as bx:
+            tile = T.alloc_fragment((32, 64), "float32")
+            if T.exp(Weights[bx]) > 0.5:
                 T.copy(X[bx * 32, 0], tile)
 
     error = refusal(kernel, PASS)
     assert isinstance(error, UnsupportedError)
-    assert error.message == "Mask is float32: control flow and indices take integer tensors"
-    assert line_of(error) == "if Mask[bx] > 0.5:"
+    assert error.message == "the function exp in what steers control flow or an address"
+    assert line_of(error) == "if T.exp(Weights[bx]) > 0.5:"

@@ -61,6 +61,34 @@ inline int32_t floor_mod(int32_t a, int32_t b) {
 }
 """
 
+FLOAT_IS_NAN = """\
+inline bool float_is_nan(uint32_t bits) {
+    return (bits & 0x7fffffff) > 0x7f800000;
+}
+"""
+
+FLOAT_ORDER = """\
+// An integer that is ordered as the floats are; both zeros are 0.
+inline int32_t float_order(uint32_t bits) {
+    const auto magnitude = static_cast<int32_t>(bits & 0x7fffffff);
+    return (bits >> 31) != 0 ? -magnitude : magnitude;
+}
+"""
+
+
+def _float_comparison(name: str, sign: str) -> str:
+    return f"""\
+inline bool {name}(uint32_t a, uint32_t b) {{
+    return !float_is_nan(a) && !float_is_nan(b) && float_order(a) {sign} float_order(b);
+}}
+"""
+
+
+FLOAT_COMPARISONS = {
+    name: _float_comparison(name, sign)
+    for name, sign in (("float_less", "<"), ("float_less_or_equal", "<="), ("float_equal", "=="))
+}
+
 READ_SCALAR = """\
 // Fetches one integer of a row-major tensor: the 64 bytes around it go to a scratch page in L1.
 template <typename Tensor>
@@ -157,6 +185,9 @@ HELPERS = {
     "floor_mod": FLOOR_MOD,
     "fill_zero_tile": FILL_ZERO_TILE,
     "fill_index_tile": FILL_INDEX_TILE,
+    "float_is_nan": FLOAT_IS_NAN,
+    "float_order": FLOAT_ORDER,
+    **FLOAT_COMPARISONS,
     **STICK_HELPERS,
     **ELEMENT_HELPERS,
     "open_line": OPEN_LINE,
@@ -167,6 +198,7 @@ HELPERS = {
 _NEEDS = {
     "fill_index_tile": ("float_bits",),
     "put_lane": ("tile_lane",),
+    **dict.fromkeys(FLOAT_COMPARISONS, ("float_is_nan", "float_order")),
     **STICK_NEEDS,
     **ELEMENT_NEEDS,
     **SCALAR_NEEDS,

@@ -15,21 +15,24 @@ import tilelang.ir as tilelang_ir
 import tvm
 from tvm import tirx as tir
 
+from ..data_format import is_float_dtype
 from ..errors import InternalError
 from ..intrinsics import INTRINSICS, is_out_of_line
 from ..lower.accesses import COMPUTE
 from ..lower.memory_space_lower_tt import circular_buffers
-from ..lower.ops import device_name, is_device_call
+from ..lower.ops import DECIDE, device_name, is_device_call
 from ..lower.scalar_code import ARRAY_MEMORY, array_memory
 from ..lower.tensor_layout import layout_attribute, page_format
 from ..lower.tile_ir import ARRAY_SCOPE, is_scalar_code, leaves
-from .cpp_expressions import ExpressionPrinter, has_negative
+from .cpp_expressions import ExpressionPrinter, has_negative, variable_elements
 from .helpers import HELPERS, helper_text
 from .identifiers import identifier
 from .out_of_line import OutOfLineCalls
 from .scalar_code import ScalarCodePrinter, array_declaration
 
 _INDENT = "    "
+# Calls that give an integer from memory, which may be negative.
+_SCALARS = (DECIDE, "receive_scalar")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,7 @@ class _KernelPrinter:
         self.user_file = str(span.source_name.name) if span is not None else None
         self.tensors = {b.data: b for b in self.func.buffer_map.values()}
         has_scalar_code = any(is_scalar_code(stmt) for stmt in leaves(self.func.body))
-        self.signed = has_scalar_code or has_negative(self.func.body)
+        self.signed = has_scalar_code or has_negative(self.func.body) or _has_scalars(self.func.body)
         self.integer = "int32_t" if self.signed else "uint32_t"
         self.printer = ExpressionPrinter(name_of=self.name, call_text=self.call, signed=self.signed)
 
@@ -217,11 +220,7 @@ class _KernelPrinter:
                 self.statement(stmt.body)
             self.line("}")
         elif isinstance(stmt, tir.Bind):
-            value = self.printer.text(stmt.value)
-            is_address = is_device_call(stmt.value)
-            if is_address:
-                self.addresses.add(stmt.var)
-            self.line(f"const {'uint32_t' if is_address else self.integer} {self.declare(stmt.var)} = {value};")
+            self.bind(stmt)
         elif isinstance(stmt, tir.Evaluate):
             self.line(f"{self.printer.text(stmt.value)};")
         elif isinstance(stmt, tir.AllocBuffer):
@@ -230,21 +229,35 @@ class _KernelPrinter:
             self.headers.add("api/dataflow/dataflow_api.h")
             ScalarCodePrinter(self).block(stmt.body)
         elif isinstance(stmt, tir.BufferStore):
-            self.line(f"{self.name(stmt.buffer.data)} = {self.printer.text(stmt.value)};")
+            target = self.printer.text(tir.BufferLoad(stmt.buffer, list(stmt.indices)))
+            self.line(f"{target} = {self.printer.text(stmt.value)};")
         else:
             raise InternalError(f"no C++ form for a {type(stmt).__name__} statement")
 
+    def bind(self, stmt: tir.Bind) -> None:
+        """A constant: an address or the bits of a float are unsigned."""
+        value = self.printer.text(stmt.value)
+        is_scalar = is_device_call(stmt.value) and device_name(stmt.value) in _SCALARS
+        if is_scalar or self.printer.may_be_negative(stmt.value):
+            self.printer.unsure.add(stmt.var)
+        unsigned = is_float_dtype(str(stmt.var.dtype)) or (is_device_call(stmt.value) and not is_scalar)
+        if unsigned:
+            self.addresses.add(stmt.var)
+        self.line(f"const {'uint32_t' if unsigned else self.integer} {self.declare(stmt.var)} = {value};")
+
     def allocation(self, stmt: tir.AllocBuffer) -> None:
-        """An integer variable of all kernels, or a variable or array of scalar code."""
+        """Integer variables of all kernels, or a variable or array of scalar code."""
         buffer = stmt.buffer
+        name = self.declare(buffer.data)
         if buffer.scope() != ARRAY_SCOPE:
-            self.line(f"{self.integer} {self.declare(buffer.data)} = 0;")
+            count = variable_elements(buffer)
+            self.line(f"{self.integer} {name} = 0;" if count == 1 else f"{self.integer} {name}[{count}] = {{}};")
             return
         offset = array_memory(self.func.body).offsets.get(buffer.name)
         if offset is not None:
             self.used_rings.add(ARRAY_MEMORY)
             self.helpers.add("scratch_base")
-        self.line(array_declaration(buffer, self.declare(buffer.data), self.ring_name(ARRAY_MEMORY), offset))
+        self.line(array_declaration(buffer, name, self.ring_name(ARRAY_MEMORY), offset))
 
     def source_line(self, stmt: tir.Stmt) -> None:
         """The user's line as a comment, when it differs from the line of the statement before."""
@@ -313,11 +326,15 @@ class _KernelPrinter:
     def call_text(self, name: str, call: tir.Call) -> str:
         """``name<template arguments>(arguments)``; strings are template arguments."""
         template = [str(a.value) for a in call.args if isinstance(a, tir.StringImm)]
-        arguments = [self.printer.text(a) for a in call.args if not isinstance(a, tir.StringImm)]
+        arguments = [self.argument(a) for a in call.args if not isinstance(a, tir.StringImm)]
         if self.role == COMPUTE and is_out_of_line(name):
             return self.out_of_line.call(name, template, arguments)
         brackets = f"<{', '.join(template)}>" if template else ""
         return f"{name}{brackets}({', '.join(arguments)})"
+
+    def argument(self, value: tir.PrimExpr) -> str:
+        """An argument of a call; floats are passed as their bits."""
+        return self.printer.bits(value) if is_float_dtype(str(value.dtype)) else self.printer.text(value)
 
     def header_of(self, name: str) -> str:
         """The header that declares ``name`` (an init is declared beside its operation)."""
@@ -329,3 +346,11 @@ class _KernelPrinter:
             if intrinsic.init is not None and intrinsic.init.name == name:
                 return intrinsic.header
         raise InternalError(f"{name} is not in the table of intrinsics")
+
+
+def _has_scalars(body: tir.Stmt) -> bool:
+    """Whether the kernel gets integers from memory."""
+    return any(
+        isinstance(leaf, tir.Bind) and is_device_call(leaf.value) and device_name(leaf.value) in _SCALARS
+        for leaf in leaves(body)
+    )

@@ -31,6 +31,7 @@ from .narrow_intermediates import narrow_intermediates
 from .normalize_tile_program import normalize_tile_program
 from .order_tensor_accesses import order_tensor_accesses
 from .orient_vectors import orient_vectors
+from .promote_scalar_variables import promote_scalar_variables
 from .read_scalars import read_scalars
 from .reduce_colliding_updates import reduce_colliding_updates
 from .resolve_tensor_views import resolve_tensor_views
@@ -57,6 +58,7 @@ PIPELINE = (
     function_pass(serialize_threads),
     function_pass(normalize_tile_program),
     function_pass(resolve_tensor_views),
+    function_pass(promote_scalar_variables),
     module_pass(split_kernels),
     function_pass(select_lanes),
     function_pass(select_lanes),

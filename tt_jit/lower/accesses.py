@@ -10,6 +10,7 @@ from .scalar_code import tiles_of
 from .tile_ir import (
     Elementwise,
     Region,
+    ScalarRead,
     TileCopy,
     TileFill,
     TileGemm,
@@ -75,6 +76,8 @@ def accesses_of(record: TileStatement) -> Accesses:
         reads = tuple(buffer for buffer, written in tiles if not written)
         writes = tuple((buffer, True) for buffer, written in tiles if written)
         return Accesses(role=READER, reads=reads, writes=writes, has_effects=True)
+    if isinstance(record, ScalarRead):
+        return Accesses(role=READER, reads=(record.load.buffer,), writes=(), has_effects=True)
     if is_gather(record):
         return Accesses(role=READER, reads=(), writes=((record.store.buffer, True),))
     return _elementwise(record)

@@ -26,12 +26,15 @@ from tvm import tirx as tir
 
 from ..data_format import FORMATS, compute_format, global_format, is_float_dtype
 from ..errors import InternalError, UnsupportedError
+from ..target import TILE_HEIGHT
 from .accesses import COMPUTE, READER, WRITER, accesses_of
 from .base import LoweringContext
 from .names import NewBuffers
+from .ops import READ_SCALAR, call
 from .tensor_layout import page_format
 from .tile_ir import (
     Region,
+    ScalarRead,
     TileCopy,
     copy,
     leaves,
@@ -169,9 +172,13 @@ class _Router:
     new: NewBuffers
     layouts: dict[str, TileLayout]
     formats: dict[str, str] = field(default_factory=dict)
+    # What compute hands to the reader, by buffer and size of the block.
+    handed: dict[str, tir.Buffer] = field(default_factory=dict)
 
     def leaf(self, stmt: tir.Stmt) -> tir.Stmt | None:
         record = parse(stmt)
+        if isinstance(record, ScalarRead):
+            return self.scalar(record, stmt)
         if not isinstance(record, TileCopy):
             return None
         if record.source.is_global:
@@ -198,10 +205,29 @@ class _Router:
         stream = self.stream(record.source, record.destination.buffer, "out")
         return sequence([copy(record.source, whole(stream)), copy(whole(stream), record.destination)])
 
+    def scalar(self, record: ScalarRead, stmt: tir.Stmt) -> tir.Stmt:
+        """Compute hands the reader a copy of the tile around the element."""
+        load = record.load
+        block = _block_around(load, self.layouts[load.buffer.name])
+        key = f"{load.buffer.name}{block.extents}"
+        if key not in self.handed:
+            self.handed[key] = self.twin(block, load.dtype, "scalar")
+        stream = self.handed[key]
+        self.formats[stream.name] = _compute_format_name(stream)
+        indices = [index - low for index, low in zip(load.indices, block.mins, strict=True)]
+        read = call(READ_SCALAR, tir.BufferLoad(stream, indices), dtype=str(record.var.dtype))
+        return sequence([copy(block, whole(stream)), tir.Bind(record.var, read)])
+
     def stream(self, like: Region, tensor: tir.Buffer, suffix: str) -> tir.Buffer:
         """A buffer with the tile shape of ``like`` that carries pages of ``tensor`` between compute and DRAM."""
+        buffer = self.twin(like, tensor.dtype, suffix)
+        self.formats[buffer.name] = self.uses.tensor_format(tensor)
+        return buffer
+
+    def twin(self, like: Region, dtype: str, suffix: str) -> tir.Buffer:
+        """A new buffer with the tile shape of ``like``."""
         name = f"{like.buffer.name}_{suffix}"
-        buffer = self.new.allocate(name, like.extents, tensor.dtype, scope=like.buffer.scope())
+        buffer = self.new.allocate(name, like.extents, dtype, scope=like.buffer.scope())
         layout = self.layouts[like.buffer.name]
         if not like.is_whole:
             extents = [int(extent.value) for extent in like.extents]
@@ -211,8 +237,20 @@ class _Router:
                 rows, cols = (extents[0], 1) if layout.kind == "column" else (1, extents[0])
                 layout = replace(layout, rows=rows, cols=cols)
         self.layouts[buffer.name] = layout
-        self.formats[buffer.name] = self.uses.tensor_format(tensor)
         return buffer
+
+
+def _block_around(load: tir.BufferLoad, layout: TileLayout) -> Region:
+    """The tile that holds the element, where that is known now; else the whole of its plane, or its buffer."""
+    if layout.kind != "matrix":
+        return whole(load.buffer)
+    mins, extents = list(load.indices[:-2]), [tir.IntImm("int32", 1) for _ in load.indices[:-2]]
+    for index, size in zip(load.indices[-2:], load.buffer.shape[-2:], strict=True):
+        start = int(index.value) // TILE_HEIGHT * TILE_HEIGHT if isinstance(index, tir.IntImm) else 0
+        length = min(TILE_HEIGHT, int(size.value) - start) if isinstance(index, tir.IntImm) else int(size.value)
+        mins.append(tir.IntImm("int32", start))
+        extents.append(tir.IntImm("int32", length))
+    return Region(buffer=load.buffer, mins=tuple(mins), extents=tuple(extents))
 
 
 def _keeps_value(tensor_dtype: str, buffer_dtype: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from tvm import tirx as tir
 
 from .accesses import accesses_of
-from .tile_ir import Region, TileCopy, is_const_int, leaves, parse
+from .stored_buffers import stored_in
+from .tile_ir import Region, TileCopy, is_const_int, leaves, loads_in, parse
 
 
 def copied_blocks(body: tir.Stmt) -> dict[str, Region]:
-    """Buffers that are written by exactly one copy of a tensor block, with that block."""
+    """Buffers that are written by exactly one copy of a tensor block, with that block; the tensor never changes."""
+    changing = stored_in([body])
     found: dict[str, Region] = {}
     written: set[str] = set()
     for stmt in leaves(body):
@@ -26,6 +28,8 @@ def copied_blocks(body: tir.Stmt) -> dict[str, Region]:
                 and destination.is_whole
                 and same_rank
                 and source.buffer.dtype == destination.buffer.dtype
+                and source.buffer.data not in changing
+                and not any(load.buffer.data in changing for low in source.mins for load in loads_in(low))
             ):
                 found[name] = source
         written.update(targets)

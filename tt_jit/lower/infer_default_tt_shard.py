@@ -27,7 +27,7 @@ from tvm import tirx as tir
 from ..errors import TilingError, UnsupportedError
 from ..target import TILE_ELEMENTS, TILE_HEIGHT
 from .base import LoweringContext
-from .ops import is_scalar_read
+from .ops import scalar_source
 from .ranges import leaves_with_ranges
 from .scalar_code import elements_of
 from .tensor_layout import (
@@ -132,9 +132,9 @@ def _check_blocks(accesses: _Accesses, layout: TensorLayout, fmt: str, reads_own
 def _collect(func: tir.PrimFunc, tensors: dict[str, _Accesses]) -> None:
     layouts = layouts_of(func)
     for stmt, analyzer in leaves_with_ranges(func):
-        if is_scalar_read(stmt):
-            buffer = stmt.value.args[0].buffer
-            entry = tensors.setdefault(buffer.name, _Accesses(buffer=buffer))
+        scalar = scalar_source(stmt)
+        if scalar is not None and scalar.buffer.scope() == GLOBAL_SCOPE:
+            entry = tensors.setdefault(scalar.buffer.name, _Accesses(buffer=scalar.buffer))
             entry.by_element = entry.is_read = True
         record = parse(stmt)
         if isinstance(record, TileScatter):

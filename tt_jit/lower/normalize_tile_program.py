@@ -27,6 +27,7 @@ After::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,7 @@ from .base import LoweringContext
 from .lower_reducers import REDUCERS_ATTRIBUTE
 from .names import unique_name
 from .reduction_identity import reduction_identity
+from .stored_buffers import may_change
 from .thread_regions import is_indivisible, without_marks
 from .tile_ir import is_const_int, is_scalar_code, loads_in, scalar_code, sequence, with_span_of
 
@@ -79,13 +81,16 @@ class _Normalizer:
             buffer = fresh
         self.buffers.append(buffer)
 
-    def statement(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
-        """Normal form of ``stmt``; ``binds`` maps inlined variables to their values and grows along a sequence."""
+    def statement(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr], rest: Sequence[tir.Stmt] = ()) -> tir.Stmt:
+        """Normal form of ``stmt``, which ``rest`` follows in its sequence.
+
+        ``binds`` maps inlined variables to their values and grows along a sequence.
+        """
         if isinstance(stmt, tir.SeqStmt):
-            scope = dict(binds)
-            return sequence([self.statement(child, scope) for child in stmt.seq])
+            scope, parts = dict(binds), list(stmt.seq)
+            return sequence([self.statement(child, scope, parts[n + 1 :]) for n, child in enumerate(parts)])
         if isinstance(stmt, tir.Bind):
-            return self.bind(stmt, binds)
+            return self.bind(stmt, binds, rest)
         if isinstance(stmt, tir.SBlockRealize):
             return self.statement(stmt.block, binds)
         if isinstance(stmt, tir.SBlock):
@@ -142,12 +147,20 @@ class _Normalizer:
             f"a {type(stmt).__name__} statement ({getattr(stmt, 'attr_key', 'no attribute')}) has no lowering", at=stmt
         )
 
-    def bind(self, stmt: tir.Bind, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
+    def bind(self, stmt: tir.Bind, binds: dict[tir.Var, tir.PrimExpr], rest: Sequence[tir.Stmt]) -> tir.Stmt:
+        """A value is written where it is used, unless what it was read from changes before that."""
         value = self.expression(stmt.value, binds)
+        changes = may_change(stmt.value, rest)
         if is_float_dtype(str(stmt.var.dtype)):
-            binds[stmt.var] = value
-            return sequence([])
-        if any(load.buffer.scope() != "local.var" for load in loads_in(value)):
+            if not changes:
+                binds[stmt.var] = value
+                return sequence([])
+            variable = tir.decl_buffer((1,), stmt.var.dtype, stmt.var.name, scope="local.var")
+            self.allocate(variable)
+            variable = self.renamed.get(variable, variable)
+            binds[stmt.var] = tir.BufferLoad(variable, [0])
+            return with_span_of(tir.BufferStore(variable, value, [0]), stmt)
+        if changes or any(load.buffer.scope() != "local.var" for load in loads_in(value)):
             return with_span_of(tir.Bind(stmt.var, value), stmt)
         binds[stmt.var] = value
         return sequence([])

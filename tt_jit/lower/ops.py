@@ -13,6 +13,8 @@ from tvm import tirx as tir
 from tvm.ir import _ffi_api
 
 PREFIX = "tt."
+READ_SCALAR = "read_scalar"
+DECIDE = "decide"
 
 
 @cache
@@ -56,8 +58,18 @@ def is_device_call(node: object) -> bool:
 
 
 def is_scalar_read(stmt: tir.Stmt) -> bool:
-    """Whether ``stmt`` binds a value that the reader fetches from a tensor (``tt.read_scalar``)."""
-    return isinstance(stmt, tir.Bind) and is_device_call(stmt.value) and device_name(stmt.value) == "read_scalar"
+    """Whether ``stmt`` binds a value that the reader fetches (``tt.read_scalar``) or finds out (``tt.decide``)."""
+    return (
+        isinstance(stmt, tir.Bind) and is_device_call(stmt.value) and device_name(stmt.value) in (READ_SCALAR, DECIDE)
+    )
+
+
+def scalar_source(stmt: tir.Stmt) -> tir.BufferLoad | None:
+    """The element that a ``tt.read_scalar`` fetches; None for other statements."""
+    if not is_scalar_read(stmt) or device_name(stmt.value) != READ_SCALAR:
+        return None
+    source = stmt.value.args[0]
+    return source if isinstance(source, tir.BufferLoad) else None
 
 
 def device_name(node: tir.Call) -> str:

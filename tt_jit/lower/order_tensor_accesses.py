@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from tvm import tirx as tir
 
 from .base import LoweringContext
-from .ops import do, is_scalar_read
+from .ops import do, scalar_source
 from .scalar_code import tensors_of
 from .serialize_conflicting_blocks import ORDERED_ATTRIBUTE
 from .tile_ir import (
@@ -107,8 +107,9 @@ class _Inserter:
 
 def _kind(stmt: tir.Stmt, name: str) -> str | None:
     """Whether ``stmt`` reads or writes the tensor."""
-    if is_scalar_read(stmt):
-        return "read" if stmt.value.args[0].buffer.name == name else None
+    scalar = scalar_source(stmt)
+    if scalar is not None:
+        return "read" if scalar.buffer.name == name else None
     record = parse(stmt)
     if isinstance(record, TileScalarCode):
         return "read" if name in tensors_of(record.body) else None

@@ -24,7 +24,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
-from .tile_ir import GLOBAL_SCOPE, leaves
+from .tile_ir import GLOBAL_SCOPE, leaves, replace_buffers
 
 ARGUMENT_SHAPES_ATTRIBUTE = "tt_argument_shapes"
 
@@ -44,7 +44,7 @@ def resolve_tensor_views(func: tir.PrimFunc, context: LoweringContext) -> tir.Pr
         return func
     buffer_map = {param: viewed.get(buffer.data, buffer) for param, buffer in func.buffer_map.items()}
     shapes = {buffer.name: list(buffer.shape) for buffer in func.buffer_map.values() if buffer.data in viewed}
-    body = _with_buffers(func.body, viewed)
+    body = replace_buffers(func.body, viewed)
     rebuilt = tir.PrimFunc(func.params, body, func.ret_type, buffer_map, func.attrs)
     return rebuilt.with_attr(ARGUMENT_SHAPES_ATTRIBUTE, shapes)
 
@@ -134,18 +134,3 @@ def _accessed(stmt: tir.Stmt) -> list[tir.Buffer]:
         for expr in [value] if isinstance(value, tir.PrimExpr) else value:
             tir.stmt_functor.post_order_visit(tir.Evaluate(expr), visit)
     return found
-
-
-def _with_buffers(body: tir.Stmt, viewed: dict[tir.Var, tir.Buffer]) -> tir.Stmt:
-    def visit(node: tir.BufferLoad | tir.BufferStore | tir.AllocBuffer) -> object | None:
-        buffer = viewed.get(node.buffer.data)
-        if buffer is None:
-            return None
-        if isinstance(node, tir.BufferLoad):
-            return tir.BufferLoad(buffer, list(node.indices))
-        if isinstance(node, tir.AllocBuffer):
-            return tir.AllocBuffer(buffer)
-        return tir.BufferStore(buffer, node.value, list(node.indices), span=node.span)
-
-    kinds = ["tirx.BufferLoad", "tirx.BufferStore", "tirx.AllocBuffer"]
-    return tir.stmt_functor.ir_transform(body, None, visit, kinds)

@@ -28,7 +28,7 @@ import tvm
 from tvm import tirx as tir
 
 from .base import LoweringContext
-from .ops import is_scalar_read
+from .ops import scalar_source
 from .ranges import leaves_with_ranges
 from .rewrite_atomics import atomic_tensors
 from .scalar_code import elements_of
@@ -135,8 +135,9 @@ def _tensors(func: tir.PrimFunc, axes: list[tir.Var]) -> dict[str, _Uses]:
             add(_element(record.target), stmt, analyzer, is_read=False)
 
     for stmt, analyzer in leaves_with_ranges(func):
-        if is_scalar_read(stmt):
-            add(_element(stmt.value.args[0]), stmt, analyzer, is_read=True)
+        scalar = scalar_source(stmt)
+        if scalar is not None and scalar.buffer.scope() == GLOBAL_SCOPE:
+            add(_element(scalar), stmt, analyzer, is_read=True)
         record = parse(stmt)
         if isinstance(record, TileScatter) or is_gather(record):
             add_elements(record, stmt, analyzer)

@@ -27,7 +27,7 @@ from ..errors import InternalError
 from .accesses import COMPUTE, READER, ROLES, WRITER
 from .base import LoweringContext
 from .grid_to_persistent_tt import WORK_COUNT, WORK_START
-from .memory_space_lower_tt import SCALAR_SCRATCH, CircularBuffer, circular_buffers, mailbox_name
+from .memory_space_lower_tt import CircularBuffer, circular_buffers, mailbox_name
 from .ops import call, device_name, do, is_device_call, is_scalar_read
 from .resolve_tensor_views import argument_shape
 from .tensor_layout import tensor_layout
@@ -198,16 +198,14 @@ class _Splitter:
     def scalar(self, stmt: tir.Bind) -> list[tir.Stmt]:
         """The reader fetches the value and sends it on; the others receive it."""
         if self.role != READER:
-            received = call("receive_scalar", self.mailbox(self.role), dtype="int32")
+            received = call("receive_scalar", self.mailbox(self.role), dtype=str(stmt.var.dtype))
             return [with_span_of(tir.Bind(stmt.var, received), stmt)]
-        scratch = tir.Var(SCALAR_SCRATCH, "handle")
-        fetched = call("read_scalar", *stmt.value.args, scratch, dtype="int32")
         sends = [
             do("send_scalar", self.mailbox(role), stmt.var)
             for role, names in self.receivers.items()
             if stmt.var.name in names
         ]
-        return [with_span_of(part, stmt) for part in (tir.Bind(stmt.var, fetched), *sends)]
+        return [with_span_of(part, stmt) for part in (stmt, *sends)]
 
     @staticmethod
     def mailbox(role: str) -> tir.Var:

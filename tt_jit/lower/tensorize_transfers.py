@@ -162,16 +162,3 @@ def _block(tensor: Region, chip: Region, layout: TileLayout, pages: TensorLayout
         return condition
 
     return _Block(page=page, inside=inside)
-
-
-def fetch_scalar(load: tir.BufferLoad) -> tir.Call:
-    """``tt.read_scalar(tensor, page, element, bytes)`` of one element of a row-major tensor; outside it reads 0."""
-    shape, indices = list(load.buffer.shape), list(load.indices)
-    page: tir.PrimExpr = tir.IntImm("int32", 0)
-    for index, extent in zip(indices[:-1], shape[:-1], strict=True):
-        page = page * extent + index
-    page_format = global_format(str(load.buffer.dtype))
-    assert page_format is not None
-    bytes_ = page_format.element_bytes
-    simplify = tvm.arith.Analyzer().simplify
-    return call("read_scalar", load.buffer, simplify(page), simplify(indices[-1]), bytes_, dtype="int32")

@@ -29,7 +29,7 @@ from .base import LoweringContext
 from .insert_cb_protocol import IN_PLACE
 from .memory_space_lower_tt import circular_buffers
 from .numeric_policy import is_fast, is_narrow
-from .ops import do, is_scalar_read
+from .ops import do, scalar_source
 from .ranges import analyzer_for, bind_loop, bind_value
 from .tensor_layout import tensor_layout
 from .tensorize_gather import tensorize_gather
@@ -37,9 +37,10 @@ from .tensorize_matmul import tensorize_gemm, tensorize_transpose
 from .tensorize_reduce import tensorize_reduce, tensorize_scan
 from .tensorize_row_major import tensorize_row_major
 from .tensorize_scalar_code import tensorize_scalar_code
+from .tensorize_scalars import tensorize_scalar
 from .tensorize_scatter import tensorize_scatter
 from .tensorize_tile_maps import TileScope, copy_as_elementwise, tensorize_elementwise
-from .tensorize_transfers import fetch_scalar, tensorize_transfer
+from .tensorize_transfers import tensorize_transfer
 from .tile_ir import (
     Elementwise,
     TileCopy,
@@ -109,8 +110,9 @@ class _Tensorizer:
         return with_span_of(simplified, loop)
 
     def leaf(self, stmt: tir.Stmt, *, in_place: bool) -> tir.Stmt:
-        if is_scalar_read(stmt):
-            return with_span_of(tir.Bind(stmt.var, fetch_scalar(stmt.value.args[0])), stmt)
+        scalar = scalar_source(stmt)
+        if scalar is not None:
+            return with_span_of(tensorize_scalar(stmt, scalar, self.scope, self.analyzer), stmt)
         if isinstance(stmt, tir.Bind):
             bind_value(self.analyzer, stmt)
         record = parse(stmt)

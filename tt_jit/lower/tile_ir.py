@@ -6,7 +6,7 @@ write TIR back with the builders below.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -16,6 +16,7 @@ from tvm import tirx as tir
 from tvm.tirx import PrimExpr
 
 from ..errors import TTJitError
+from .ops import scalar_source
 
 GLOBAL_SCOPE = "global"
 ARRAY_SCOPE = "local.array"
@@ -143,8 +144,17 @@ class TileScalarCode:
     body: tir.Stmt
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScalarRead:
+    """``var = load``, an element of an on-chip buffer that steers control flow: the reader fetches it."""
+
+    var: tir.Var
+    load: tir.BufferLoad
+
+
 TileStatement = (
-    TileScalarCode
+    ScalarRead
+    | TileScalarCode
     | TileScatter
     | TileScan
     | TileIndexFill
@@ -210,6 +220,10 @@ def parse(stmt: tir.Stmt) -> TileStatement | None:
     """The record of a tile statement, or None when ``stmt`` is not one."""
     if isinstance(stmt, tir.For) and stmt.kind == tir.ForKind.PARALLEL:
         return _parse_parallel(stmt)
+    if isinstance(stmt, tir.Bind):
+        source = scalar_source(stmt)
+        on_chip = source is not None and source.buffer.scope() != GLOBAL_SCOPE
+        return ScalarRead(var=stmt.var, load=source) if on_chip else None
     if isinstance(stmt, tir.BufferStore) and not is_scalar_variable(stmt.buffer):
         return Elementwise(loop_vars=(), extents=(), store=stmt)
     if is_scalar_code(stmt):
@@ -449,6 +463,23 @@ def replace_loads(expr: PrimExpr, replacements: Sequence[tuple[tir.BufferLoad, P
 
     # Outermost first: an index that is itself a load must not change before its own load is compared.
     return tir.stmt_functor.ir_transform(tir.Evaluate(expr), visit, None, ["tirx.BufferLoad"]).value
+
+
+def replace_buffers(body: tir.Stmt, replacements: Mapping[tir.Var, tir.Buffer]) -> tir.Stmt:
+    """``body`` with every buffer whose data is a key replaced, where it is declared, read and written."""
+
+    def visit(node: tir.BufferLoad | tir.BufferStore | tir.AllocBuffer) -> object | None:
+        buffer = replacements.get(node.buffer.data)
+        if buffer is None:
+            return None
+        if isinstance(node, tir.BufferLoad):
+            return tir.BufferLoad(buffer, list(node.indices))
+        if isinstance(node, tir.AllocBuffer):
+            return with_span_of(tir.AllocBuffer(buffer), node)
+        return with_span_of(tir.BufferStore(buffer, node.value, list(node.indices)), node)
+
+    kinds = ["tirx.BufferLoad", "tirx.BufferStore", "tirx.AllocBuffer"]
+    return tir.stmt_functor.ir_transform(body, None, visit, kinds)
 
 
 def uses_var(expr: PrimExpr, variables: Iterable[tir.Var]) -> bool:
