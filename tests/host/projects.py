@@ -80,6 +80,8 @@ CASES = (*((dtype, "tiles") for dtype in FORMATS), *(("float16", name) for name 
 
 
 # A third entry is the format of the pages, where it is not that of the dtype.
+# Under the policy `fast`.
+NARROW_CASES = (("float16", "tiles", "Float16_b"), ("float16", "permuted", "Float16_b"))
 BLOCK_CASES = (
     ("bfloat16", "tiles", "Bfp8_b"),
     ("float16", "permuted", "Bfp8_b"),

@@ -11,7 +11,7 @@ import torch
 
 import tt_jit
 from tests.emulator import block_floats
-from tests.host.projects import BLOCK_CASES, CASES, COLUMNS, ROWS, case_name, copy_artifact
+from tests.host.projects import BLOCK_CASES, CASES, COLUMNS, NARROW_CASES, ROWS, case_name, copy_artifact
 from tt_jit.codegen.export import export_project
 from tt_jit.codegen.host import emit_host_program
 from tt_jit.plan import Plan
@@ -37,7 +37,7 @@ def as_bytes(tensor: torch.Tensor) -> bytes:
 def copies(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The host program of all copy cases, built against the emulator library that `exported` already has."""
     directory = tmp_path_factory.mktemp("copies")
-    for name, text in copy_artifact("copies", (*CASES, *BLOCK_CASES)).files.items():
+    for name, text in copy_artifact("copies", (*CASES, *BLOCK_CASES, *NARROW_CASES)).files.items():
         (directory / name).write_text(text)
     library = exported / "build"
     flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", f'-DKERNEL_DIRECTORY="{directory}"']
@@ -52,7 +52,7 @@ def outputs(copies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the outputs of one run in which every input comes from a file."""
     directory = tmp_path_factory.mktemp("outputs")
     command = [str(copies), "--m", str(ROWS)]
-    for case in (*CASES, *BLOCK_CASES):
+    for case in (*CASES, *BLOCK_CASES, *NARROW_CASES):
         name = f"A_{case_name(*case)}"
         (directory / name).write_bytes(as_bytes(random_tensor(case[0])))
         command += [f"--{name}", name]
@@ -93,6 +93,12 @@ def test_block_floats_round_once(outputs: Path, dtype: str, layout_name: str, da
     expected = rounded.permute(sorted(range(3), key=lambda dim: order[dim])).to(given.dtype)
     result = (outputs / f"C_{case_name(dtype, layout_name, data_format)}.bin").read_bytes()
     assert torch.equal(torch.frombuffer(bytearray(result), dtype=given.dtype).reshape(given.shape), expected)
+
+
+@pytest.mark.parametrize(("dtype", "layout_name", "data_format"), NARROW_CASES)
+def test_float16_travels_as_bfloat16(outputs: Path, dtype: str, layout_name: str, data_format: str) -> None:
+    result = (outputs / f"C_{case_name(dtype, layout_name, data_format)}.bin").read_bytes()
+    assert result == as_bytes(random_tensor(dtype).bfloat16().half())
 
 
 def test_export_twice_gives_the_same_bytes(exported: Path, gemm_kernel: tt_jit.Kernel, tmp_path: Path) -> None:

@@ -365,7 +365,9 @@ def _run_host_body(plan: Plan) -> Iterator[str]:
     yield ""
     for tensor in plan.tensors:
         shape = ", ".join(dimension.to_cpp(_parameter) for dimension in tensor.page_shape)
-        yield f'host::Tensor {tensor.name}_host("{tensor.name}", "{tensor.dtype}", {{{shape}}},'
+        narrowed = tensor.dtype == "float16" and tensor.format == "Float16_b"
+        dtype = "float16 as bfloat16" if narrowed else tensor.dtype
+        yield f'host::Tensor {tensor.name}_host("{tensor.name}", "{dtype}", {{{shape}}},'
         block = FORMATS[tensor.format].block_bits
         yield f"{_INDENT}{_layout(tensor)}{f', host::BlockFloat{{{block}}}' if block else ''});"
     yield ""

@@ -110,8 +110,17 @@ inline ElementType small_float_type(const SmallFloat& format, int64_t host_bytes
     return {host_bytes, device_bytes, to_device, to_host, from_number, true};
 }
 
+// Pages of bfloat16 for a host type of the same size.
+inline ElementType bfloat16_pages_of(const SmallFloat& format) {
+    const auto to_device = [format](uint32_t bits) { return kBFloat16.encode(format.decode(bits)); };
+    const auto to_host = [format](uint32_t bits) { return format.encode(kBFloat16.decode(bits)); };
+    const auto from_number = [format](double value) { return format.encode(static_cast<float>(value)); };
+    return {2, 2, to_device, to_host, from_number, true};
+}
+
 // The element type of a dtype; its pages have the data format that tt.plan.json gives for that dtype.
 inline ElementType element_type(const std::string& dtype) {
+    if (dtype == "float16 as bfloat16") return bfloat16_pages_of(kFloat16);
     if (dtype == "float32") return {4, 4, same_bits, same_bits, float_bits, true};
     if (dtype == "bfloat16") return small_float_type(kBFloat16, 2, 2);
     if (dtype == "float16") return small_float_type(kFloat16, 2, 4);
