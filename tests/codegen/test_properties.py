@@ -138,6 +138,15 @@ def test_no_helper_is_carried_that_is_not_called(name: str) -> None:
             assert count != 1, f"{helper} is defined and never called"
 
 
+def test_long_operations_are_functions_that_the_kernel_calls() -> None:
+    text = kernels_of("softmax")["compute.cpp"]
+    functions, _, body = text.partition("void kernel_main")
+    names = re.findall(r"__attribute__\(\(noinline\)\) void (\w+)\(", functions)
+    assert "reduce_sum_float32_row" in names and "sub_bcast_col_init" in names
+    assert all(f"{name}(" in body for name in names)
+    assert not re.search(r"\bsfpu_\w+\(", body)
+
+
 def test_the_users_lines_are_comments_in_front_of_what_they_became() -> None:
     compute = files_of("gemm")["compute.cpp"]
     assert compute.index("// T.gemm(A_shared, B_shared, C_local)") < compute.index("    matmul_block(")
