@@ -54,7 +54,7 @@ def test_the_default_policy_changes_nothing() -> None:
     assert_program(after(kernel, PASS), before(kernel, PASS))
 
 
-def test_what_a_loop_carries_and_its_copies_keep_their_dtype() -> None:
+def test_what_a_loop_carries_its_copies_and_its_factors_keep_their_dtype() -> None:
     @T.prim_func
     def kernel(A: T.Tensor((64, 256), "float32"), B: T.Tensor((64,), "float32")):
         with T.Kernel(1):
@@ -62,6 +62,7 @@ def test_what_a_loop_carries_and_its_copies_keep_their_dtype() -> None:
             peak = T.alloc_fragment((64,), "float32")
             old = T.alloc_fragment((64,), "float32")
             scale = T.alloc_fragment((64,), "float32")
+            weights = T.alloc_fragment((64, 64), "float32")
             total = T.alloc_fragment((64,), "float32")
             T.fill(peak, -T.infinity("float32"))
             T.clear(total)
@@ -71,15 +72,19 @@ def test_what_a_loop_carries_and_its_copies_keep_their_dtype() -> None:
                 T.reduce_max(x, peak, dim=1, clear=False)
                 for i in T.Parallel(64):
                     scale[i] = T.exp(old[i] - peak[i])
+                for i, j in T.Parallel(64, 64):
+                    weights[i, j] = T.exp(x[i, j] - peak[i])
                 for i in T.Parallel(64):
                     total[i] = total[i] * scale[i]
+                T.reduce_sum(weights, total, dim=1, clear=False)
             T.copy(total, B)
 
     assert dtypes(after(fast(kernel), PASS)) == {
         "x": "bfloat16",
         "peak": "float32",
         "old": "float32",
-        "scale": "bfloat16",
+        "scale": "float32",
+        "weights": "bfloat16",
         "total": "float32",
     }
 

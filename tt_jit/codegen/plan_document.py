@@ -198,7 +198,7 @@ def _program(name: str, func: tir.PrimFunc, kernels: Mapping[str, tuple[str, Ker
             "math_fidelity": "HiFi2" if is_fast(func) else "HiFi4",
             "fp32_dest_acc_en": not is_narrow(func),
             "dst_full_sync_en": False,
-            "math_approx_mode": is_fast(func),
+            "math_approx_mode": is_narrow(func),
         },
         "work": {"total": _size(total) if isinstance(total, tir.PrimExpr) else int(total), "max_cores": _cores(func)},
     }

@@ -1,8 +1,9 @@
 """Under the policy ``fast``, keep intermediate floats on chip as bfloat16, and let float16 tensors travel as bfloat16.
 
-Why: half the bytes, and a format that every unit reads without conversion. What a loop hands from pass to pass, and
-what a product adds to, keeps its dtype, as do copies of it: an error there would grow with the number of passes.
-Expressions keep theirs too, so only storing rounds.
+Why: half the bytes, and a format that every unit reads without conversion. What a loop hands from pass to pass keeps
+its dtype, and so do copies of it and everything that it is updated with: an error there would grow with the number of
+passes. Expressions keep their dtypes too, so only storing rounds. Later passes take approximate forms of functions
+where the result is stored as bfloat16, and only there.
 
 Before::
 
@@ -85,18 +86,24 @@ def _narrow(buffer: tir.Buffer) -> tir.Buffer:
 
 
 def _kept(body: tir.Stmt) -> Names:
-    """Buffers that keep their dtype: carried by loops, added to by products, or read as something else than tiles."""
-    kept = set(Liveness().carried(statements_of(body), frozenset()))
+    """Buffers that keep their dtype: carried by loops, sums of products, or read as something else than tiles."""
+    carried = Liveness().carried(statements_of(body), frozenset())
+    kept = set(carried)
+    sums: set[str] = set()
     for stmt in leaves(body):
         record = parse(stmt)
         if isinstance(record, TileGemm) and not is_const_int(record.clear, 1):
-            kept.add(record.c.buffer.name)
+            name = record.c.buffer.name
+            kept |= {name} & sums
+            sums.add(name)
         if isinstance(record, TileScatter) or not isinstance(record, _MOVED):
             kept |= {buffer.name for buffer in _mentioned(stmt)}
         elif isinstance(record, Elementwise):
             loads = [load.buffer for load in loads_in(record.store.value)]
             kept |= {b.name for b in (*loads, record.store.buffer) if b.scope() == GLOBAL_SCOPE}
             kept |= {load.buffer.name for load in _reinterpreted(record.store.value)}
+            if record.store.buffer.name in carried and any(b.same_as(record.store.buffer) for b in loads):
+                kept |= {b.name for b in loads}
     copies = [record for record in map(parse, leaves(body)) if isinstance(record, TileCopy) and _is_plain(record)]
     for _ in copies:
         kept |= {copy.destination.buffer.name for copy in copies if copy.source.buffer.name in kept}

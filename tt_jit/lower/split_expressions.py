@@ -109,7 +109,7 @@ class _Splitter:
 
     def allocate(self, record: Elementwise, part: tir.PrimExpr) -> tir.Buffer:
         like = record.store.buffer
-        narrows = self.scope.fast and str(part.dtype) in ("float32", "float16")
+        narrows = self.scope.fast and str(like.dtype) == "bfloat16" and str(part.dtype) in ("float32", "float16")
         buffer = self.new.allocate(f"{like.name}_part", like.shape, "bfloat16" if narrows else part.dtype)
         self.scope.layouts[buffer.name] = replace(self.scope.layouts[like.name], column_major=False)
         self.scope.formats[buffer.name] = _format(str(buffer.dtype))

@@ -146,13 +146,16 @@ def tile_map_of(record: Elementwise, stmt: tir.Stmt, scope: TileScope) -> TileMa
     if axes.flat is not None:
         origin[axes.flat] = tile_col * TILE_ELEMENTS
 
+    # What is stored with more bits than bfloat16 has is what errors would grow in.
+    fast = scope.fast and str(store.buffer.dtype) == "bfloat16"
+
     def build(share: bool) -> DstProgram:
         def load(node: tir.BufferLoad) -> Node:
             loaded = _load(node, builder, scope, axes, tile_row, tile_col, stmt)
             return _spread_load(loaded, builder, access.shape(axes)) if scope.narrow else loaded
 
         builder = ExpressionBuilder(
-            load=load, origin_of=origin, stmt=stmt, share=share, fast=scope.fast, float_format=scope.float_format
+            load=load, origin_of=origin, stmt=stmt, share=share, fast=fast, float_format=scope.float_format
         )
         value = builder.value(_without_final_cast(store))
         root = builder.spread(builder.materialize(value, scope.dst_format(store.buffer)))
