@@ -1,5 +1,6 @@
 """Reductions, softmax and norms against float64 torch."""
 
+import functools
 import math
 
 import pytest
@@ -331,3 +332,47 @@ def with_reducer(rows, columns):
 def test_reducers():
     x = torch.randn(64, 128)
     assert_within(with_reducer(64, 128)(x), x.double().square().sum(1), sum_bound(x.square(), 1, torch.float32))
+
+
+@tt.jit(out_idx=[-1])
+def by_element(operation, shape, out_shape, dtype, **options):
+    @T.prim_func
+    def main(X: T.Tensor(shape, dtype), Y: T.Tensor(out_shape, dtype)):
+        with T.Kernel(1, threads=128):
+            x = T.alloc_shared(shape, dtype)
+            y = T.alloc_shared(out_shape, dtype)
+            T.copy(X, x)
+            T.fill(y, 3)
+            operation(x, y, **options)
+            T.copy(y, Y)
+
+    return main
+
+
+def test_running_maxima():
+    x = torch.randn(40, 50).bfloat16()
+    assert torch.equal(by_element(T.cummax, (40, 50), (40, 50), "bfloat16", dim=1)(x), x.cummax(1).values)
+    backwards = by_element(T.cummax, (40, 50), (40, 50), "bfloat16", dim=0, reverse=True)(x)
+    assert torch.equal(backwards, x.flip(0).cummax(0).values.flip(0))
+
+
+def test_sums_of_integers_along_an_axis_are_exact():
+    x = torch.randint(-(2**24), 2**24, (40, 50), dtype=torch.int32)
+    assert torch.equal(by_element(T.cumsum, (40, 50), (40, 50), "int32", dim=0)(x), x.cumsum(0).int())
+
+
+@pytest.mark.parametrize("name", ["bitand", "bitor", "bitxor"])
+def test_bitwise_reductions(name):
+    x = torch.randint(-(2**31), 2**31, (40, 5), dtype=torch.int64).int()
+    combine = {"bitand": torch.bitwise_and, "bitor": torch.bitwise_or, "bitxor": torch.bitwise_xor}[name]
+    expected = functools.reduce(combine, x.unbind(1))
+    reduce = getattr(T, f"reduce_{name}")
+    assert torch.equal(by_element(reduce, (40, 5), (40,), "int32", dim=1)(x), expected)
+    kept = by_element(reduce, (40, 5), (40,), "int32", dim=1, clear=False)(x)
+    assert torch.equal(kept, combine(expected, torch.full_like(expected, 3)))
+
+
+def test_the_first_of_three_dimensions():
+    x = torch.randn(4, 33, 40)
+    result = by_element(T.reduce_absmax, (4, 33, 40), (33, 40), "float32", dim=0)(x)
+    assert torch.equal(result, x.abs().amax(0))

@@ -37,8 +37,8 @@ from .reduce_colliding_updates import reduce_colliding_updates
 from .resolve_tensor_views import resolve_tensor_views
 from .rewrite_atomics import rewrite_atomics
 from .select_lanes import select_lanes
-from .select_lanes import select_lanes
 from .serialize_conflicting_blocks import serialize_conflicting_blocks
+from .serialize_reductions import serialize_reductions
 from .serialize_threads import serialize_threads
 from .split_expressions import split_expressions
 from .split_kernels import split_kernels
@@ -61,7 +61,7 @@ PIPELINE = (
     function_pass(promote_scalar_variables),
     module_pass(split_kernels),
     function_pass(select_lanes),
-    function_pass(select_lanes),
+    function_pass(serialize_reductions),
     function_pass(move_to_scalar_code),
     function_pass(reduce_colliding_updates),
     function_pass(lower_reducers),
