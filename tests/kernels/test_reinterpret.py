@@ -102,7 +102,5 @@ def test_exponents_found_in_the_bits_of_a_vector():
 
 def test_a_dtype_whose_bits_the_chip_does_not_keep_is_refused():
     """A float16 is a Float32 on the chip; its own bits are nowhere."""
-    with pytest.raises(
-        tt.errors.UnsupportedError, match="T.reinterpret from float16 to uint16"
-    ):
+    with pytest.raises(tt.errors.UnsupportedError, match="reinterpret from float16 to uint16"):
         reinterpreted("float16", "uint16")(bit_patterns(torch.float16))

@@ -288,9 +288,7 @@ CASES: tuple[Case, ...] = (
         "dequantize_gemm/example_dequant_gemm_bf16_mxfp4_hopper.py",
         "main(256, 256, 256, 32, fast_dequant=False, with_bias=True)",
     ),
-    _case("dequantize_gemm/example_dequant_gemv_fp16xint4.py", "main()"),
-    # Warp specialisation written with portable constructs
-    _case("warp_specialize/example_warp_specialize_gemm_softpipe_stage2.py", "main(256, 256, 256)"),
+    _gpu("dequantize_gemm/example_dequant_gemv_fp16xint4.py", "CUDA source"),
     # Kernels made of one GPU's own instructions
     _gpu("gemm/example_gemm_intrinsics.py", "mma intrinsics"),
     _gpu("gemm_sp/example_gemm_sp.py", "2:4 sparse tensor cores"),
@@ -317,6 +315,7 @@ CASES: tuple[Case, ...] = (
     _gpu("iket/all_features.py", "events of CUDA's in-kernel tracer"),
     _gpu("iket/minimal.py", "events of CUDA's in-kernel tracer"),
     _gpu("iket/payload_minimal.py", "events of CUDA's in-kernel tracer"),
+    _gpu("warp_specialize/example_warp_specialize_gemm_softpipe_stage2.py", "mbarriers, warp specialisation"),
     _gpu("warp_specialize/example_warp_specialize_flashmla.py", "mbarriers, warp specialisation"),
     _gpu("warp_specialize/example_warp_specialize_gemm_barrierpipe_stage2.py", "mbarriers, warp specialisation"),
     _gpu("warp_specialize/example_warp_specialize_gemm_copy_0_gemm_1.py", "mbarriers, warp specialisation"),
