@@ -32,7 +32,7 @@ class Intrinsic:
     ``unit`` is ``fpu`` (unpack and matrix engine), ``sfpu`` (vector engine, works on DST), ``pack`` or ``control``.
     ``source_a``/``source_b`` are positions of the CB arguments that go through SrcA and SrcB; ``packs_to`` that of the
     CB argument which the packer writes. ``define`` names the macro that selects the header's float32 form.
-    ``out_of_line`` calls, and their inits, are too long to be inlined (``codegen/out_of_line.py``).
+    ``out_of_line`` calls, and their inits, are not inlined (``codegen/out_of_line.py``).
     """
 
     header: str
@@ -188,11 +188,10 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         *_unary("remainder_int32", "remainder_uint32", header=_COMPUTE + "binary_remainder.h"),
         _sfpu("fmod_int32_tile", _COMPUTE + "binary_fmod.h"),
         _sfpu("fmod_binary_tile", _COMPUTE + "binary_fmod.h"),
-        *_unary("binary_max", "binary_min", header=_COMPUTE + "binary_max_min.h"),
         *[
-            _sfpu(f"binary_{kind}_{lanes}_tile", _COMPUTE + "binary_max_min.h")
+            _sfpu(f"binary_{kind}{lanes}_tile", _COMPUTE + "binary_max_min.h", out_of_line=True)
             for kind in ("max", "min")
-            for lanes in ("int32", "uint32")
+            for lanes in ("", "_int32", "_uint32")
         ],
         *_unary("bitwise_and", "bitwise_or", "bitwise_xor", header=_UNARY + "bitwise.h"),
         *_unary("bitwise_not", header=_UNARY + "bitwise_not.h"),

@@ -142,9 +142,9 @@ def test_long_operations_are_functions_that_the_kernel_calls() -> None:
     text = kernels_of("softmax")["compute.cpp"]
     functions, _, body = text.partition("void kernel_main")
     names = re.findall(r"__attribute__\(\(noinline\)\) void (\w+)\(", functions)
-    assert "reduce_sum_float32_row" in names and "sub_bcast_col_init" in names
+    assert "call_reduce_sum_float32_row" in names and "call_sub_bcast_col_init" in names
     assert all(f"{name}(" in body for name in names)
-    assert not re.search(r"\bsfpu_\w+\(", body)
+    assert not re.search(r"\b(sfpu|binary)_\w+\(", body)
 
 
 def test_the_users_lines_are_comments_in_front_of_what_they_became() -> None:

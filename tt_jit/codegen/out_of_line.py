@@ -1,8 +1,8 @@
 """Calls that a kernel makes through functions of its own, which are not inlined.
 
-Reductions and broadcasts of the vector engine expand to hundreds of instructions each, and a kernel with a few of them
-in loops that the compiler unrolls outgrows the memory of its core. They also use vector registers by number, which a
-compiler allocates better where nothing else is around.
+The headers write some operations of the vector engine (reductions, broadcasts, maxima) in instructions that name its
+registers. A compiler allocates these better where nothing else is around; and the long ones expand to hundreds of
+instructions each, so that a kernel with a few of them in unrolled loops outgrows the memory of its core.
 
 Before::
 
@@ -10,11 +10,11 @@ Before::
 
 After::
 
-    __attribute__((noinline)) void reduce_sum_float32_row(uint32_t dst) {
+    __attribute__((noinline)) void call_reduce_sum_float32_row(uint32_t dst) {
         sfpu_reduce<PoolType::SUM, DataFormat::Float32, ReduceDim::REDUCE_ROW>(dst);
     }
     ...
-    reduce_sum_float32_row(0);
+    call_reduce_sum_float32_row(0);
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class OutOfLineCalls:
     def call(self, name: str, template: Sequence[str], arguments: Sequence[str]) -> str:
         """A call of the function that stands for ``name<template>``."""
         last_words = [part.rpartition("::")[2].removeprefix("REDUCE_").lower() for part in template]
-        function = "_".join([name.removeprefix("sfpu_"), *last_words])
+        function = "_".join(["call", name.removeprefix("sfpu_"), *last_words])
         parameters = ["dst"] if len(arguments) == 1 else [f"dst_{number}" for number in range(len(arguments))]
         declared = ", ".join(f"uint32_t {parameter}" for parameter in parameters)
         brackets = f"<{', '.join(template)}>" if template else ""
@@ -47,5 +47,5 @@ class OutOfLineCalls:
         """The functions' definitions."""
         if not self.functions:
             return ""
-        comment = "// Out of line: each of these calls expands to hundreds of instructions.\n"
+        comment = "// Out of line: their instructions name the vector engine's registers.\n"
         return comment + "\n".join(self.functions[name] for name in sorted(self.functions))
