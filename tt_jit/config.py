@@ -129,8 +129,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="`accurate`, `fast`",
         default="accurate",
         default_text="`accurate`",
-        help="`accurate` never computes less precisely than the kernel's dtypes; `fast` may use bfloat16 for float16 "
-        "and approximate functions.",
+        help="`accurate` never computes less precisely than the kernel's dtypes; `fast` keeps intermediates in bfloat16 and "
+        "takes approximate functions (docs/numerics.md). Decorators, calls and kernels may say otherwise.",
         in_key=True,
         parse=str,
         check=_one_of("accurate", "fast"),
