@@ -18,7 +18,7 @@ FLOAT, INT = "Float32", "Int32"
 RELABEL = "relabel"
 """The operation of a node that has its child's bits under another format: no call."""
 _WIDE_OPERATIONS = ("sfpu_", "typecast_tile", "fill_tile_int")
-_BROADCASTS = {
+_BROADCASTS: dict[tuple[str, ...], str] = {
     ("BroadcastType::COL",): "_bcast_cols",
     ("BroadcastType::ROW",): "_bcast_rows",
     ("BroadcastType::SCALAR",): "_bcast_scalar",
