@@ -49,6 +49,7 @@ FORMATS = {fmt.name: fmt for fmt in (FLOAT32, FLOAT16_B, INT32, UINT32, UINT16, 
 
 _GLOBAL_FORMATS = {
     "float32": FLOAT32,
+    "custom[tfloat32]": FLOAT32,
     "float16": FLOAT32,
     "bfloat16": FLOAT16_B,
     "float8_e4m3fn": FLOAT16_B,
@@ -77,5 +78,5 @@ def compute_format(dtype: str) -> DataFormat | None:
 
 
 def is_float_dtype(dtype: str) -> bool:
-    """Whether ``dtype`` is a floating-point dtype (fp8 and bfloat16 included)."""
-    return dtype.startswith(("float", "bfloat"))
+    """Whether ``dtype`` is a floating-point dtype (fp8, bfloat16 and tfloat32 included)."""
+    return dtype.startswith(("float", "bfloat", "custom[tfloat"))

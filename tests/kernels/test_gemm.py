@@ -68,6 +68,14 @@ def test_square(dtype):
     check_matmul(256, 256, 256, 64, 64, 64, dtype=dtype)
 
 
+def test_tfloat32():
+    """A float32 of which the matrix unit reads 10 bits after the point, as it does of any."""
+    a, b = torch.randn(128, 96), torch.randn(96, 64)
+    result = matmul(128, 64, 96, 64, 64, 32, dtype=T.tfloat32, out_dtype="float32")(a, b)
+    assert result.dtype == torch.float32
+    assert_within(result, a.double() @ b.double(), gemm_bound(a, b, torch.float32))
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_float32_output(dtype):
     check_matmul(128, 128, 512, 64, 64, 64, dtype=dtype, out_dtype="float32")

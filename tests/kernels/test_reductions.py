@@ -329,6 +329,36 @@ def with_reducer(rows, columns):
     return main
 
 
+@tt.jit(out_idx=[-1])
+def with_old_reducer(rows, columns):
+    """A reducer as its first form declares it: a fragment, filled and changed like any other."""
+
+    @T.prim_func
+    def main(X: T.Tensor((rows, columns), "float32"), Y: T.Tensor((rows,), "float32")):
+        with T.Kernel(T.ceildiv(rows, 32)) as bx:
+            x = T.alloc_fragment((32, columns), "float32")
+            first = T.alloc_fragment((32,), "float32")
+            total = T.alloc_reducer((32,), "float32", op="sum", replication="all")
+            T.copy(X[bx * 32, 0], x)
+            T.reduce_max(x, first, dim=1)
+            T.clear(total)
+            for i in T.Parallel(32):
+                total[i] += first[i]
+            for step in T.serial(2):
+                for i, j in T.Parallel(32, columns):
+                    total[i] += x[i, j] * step
+            T.finalize_reducer(total)
+            T.copy(total, Y[bx * 32])
+
+    return main
+
+
+def test_reducers_declared_as_fragments():
+    x = torch.randn(64, 128)
+    expected = x.double().amax(1) + x.double().sum(1)
+    assert_within(with_old_reducer(64, 128)(x), expected, sum_bound(x, 1, torch.float32) + 2 * unit(torch.float32))
+
+
 def test_reducers():
     x = torch.randn(64, 128)
     assert_within(with_reducer(64, 128)(x), x.double().square().sum(1), sum_bound(x.square(), 1, torch.float32))

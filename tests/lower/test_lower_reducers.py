@@ -34,8 +34,26 @@ def test_a_sum_of_squares() -> None:
         text.index(part) for part in ("T.fill(T.region(total", "total_lanes[i, j] = x[i, j] * x[i, j]", "T.reduce(")
     )
     assert fill < lanes < reduce
-    combined = "T.reduce(T.region(total_lanes[0, 0], 1, 64, 128), T.region(total[0], 3, 64), \"sum\", 1, T.bool(False)"
+    combined = 'T.reduce(T.region(total_lanes[0, 0], 1, 64, 128), T.region(total[0], 3, 64), "sum", 1, T.bool(False)'
     assert combined in text
+
+
+def test_every_lane_with_an_element_of_its_own_is_an_ordinary_update() -> None:
+    @T.prim_func
+    def kernel(X: T.Tensor((64,), "float32"), Y: T.Tensor((64,), "float32")):
+        with T.Kernel(1):
+            x = T.alloc_fragment((64,), "float32")
+            total = T.alloc_reducer((64,), "float32", op="sum", replication="all")
+            T.copy(X, x)
+            T.clear(total)
+            for i in T.Parallel(64):
+                total[i] += x[i]
+            T.finalize_reducer(total)
+            T.copy(total, Y)
+
+    text = after(kernel, PASS).script()
+    assert "total[i] = total[i] + x[i]" in text
+    assert "T.reduce(" not in text and "finalize_reducer" not in text
 
 
 def test_refuses_an_operation_it_does_not_know() -> None:

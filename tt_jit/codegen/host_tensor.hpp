@@ -121,7 +121,7 @@ inline ElementType bfloat16_pages_of(const SmallFloat& format) {
 // The element type of a dtype; its pages have the data format that tt.plan.json gives for that dtype.
 inline ElementType element_type(const std::string& dtype) {
     if (dtype == "float16 as bfloat16") return bfloat16_pages_of(kFloat16);
-    if (dtype == "float32") return {4, 4, same_bits, same_bits, float_bits, true};
+    if (dtype == "float32" || dtype == "custom[tfloat32]") return {4, 4, same_bits, same_bits, float_bits, true};
     if (dtype == "bfloat16") return small_float_type(kBFloat16, 2, 2);
     if (dtype == "float16") return small_float_type(kFloat16, 2, 4);
     if (dtype == "float8_e4m3fn" || dtype == "float8_e4m3") return small_float_type(kFloat8E4M3, 1, 2);

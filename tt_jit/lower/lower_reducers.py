@@ -72,9 +72,13 @@ class _ReducerLowerer:
         if name is not None and name.startswith("finalize_reducer"):
             return self.finalize(stmt)
         record = parse(stmt)
-        if isinstance(record, Elementwise) and record.store.buffer.scope() == REDUCER_SCOPE:
+        if isinstance(record, Elementwise) and self.is_reducer(record.store.buffer):
             return self.update(record, stmt)
         return None
+
+    def is_reducer(self, buffer: tir.Buffer) -> bool:
+        """Whether T.alloc_reducer made the buffer; its older form is an ordinary fragment with an annotation."""
+        return buffer.scope() == REDUCER_SCOPE or buffer.name in self.operations
 
     def operation(self, buffer: tir.Buffer) -> str:
         operation = self.operations.get(buffer.name, "sum")
@@ -93,6 +97,8 @@ class _ReducerLowerer:
         kind = _COMBINED.get(type(value).__name__)
         old = tir.BufferLoad(store.buffer, list(store.indices))
         if kind is None or not isinstance(value.a, tir.BufferLoad) or not same_load(value.a, old):
+            return None
+        if all(uses_var(_tuple(store.indices), [v]) for v in record.loop_vars):
             return None
         lanes = self.new.allocate(f"{store.buffer.name}_lanes", record.extents, store.buffer.dtype)
         work = parallel(record.loop_vars, record.extents, tir.BufferStore(lanes, value.b, list(record.loop_vars)))
