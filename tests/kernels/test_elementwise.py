@@ -27,6 +27,14 @@ UNARY = {
     "relu": (lambda x: T.max(x, 0.0), torch.relu, 1, 0, lambda x: x),
     "floor": (T.floor, torch.floor, 1, 0, lambda x: x * 10),
     "ceil": (T.ceil, torch.ceil, 1, 0, lambda x: x * 10),
+    "round": (T.round, torch.round, 1, 0, lambda x: (x * 20).round() / 2),
+    "round_away": (
+        lambda x: T.round(x, "ties-away-from-zero"),
+        lambda x: x.sign() * (x.abs() + 0.5).floor(),
+        1,
+        0,
+        lambda x: (x * 20).round() / 2,
+    ),
 }
 
 
@@ -375,3 +383,19 @@ def test_a_vector_along_rows_and_columns(block):
     assert torch.equal(d, wanted.reshape(3 * block, block))
     scaled = wanted * wanted.amax(1)[:, :, None]
     assert torch.equal(s, scaled.amax(2).reshape(-1))
+
+
+@tt.jit(out_idx=[-1])
+def blocks(depth, rows, columns):
+    @T.prim_func
+    def main(X: T.Tensor((depth, rows, columns), "float32"), Y: T.Tensor((depth, rows, columns), "float32")):
+        with T.Kernel(1, threads=128):
+            for d, i, j in T.Parallel(depth, rows, columns):
+                Y[d, i, j] = X[d, i, j] * 2.0 + T.cast(d, "float32")
+
+    return main
+
+
+def test_the_index_of_a_leading_dimension_as_a_value():
+    x = torch.randn(3, 20, 30)
+    assert torch.equal(blocks(3, 20, 30)(x), x * 2 + torch.arange(3)[:, None, None])

@@ -185,6 +185,18 @@ def test_constants_beyond_float32_become_infinite() -> None:
     assert steps(a + tir.FloatImm("float64", 1e300)) == ["0=a", "add_unary(0, inf)"]
 
 
+def test_rounding() -> None:
+    assert steps(call("round", a)) == ["0=a", "round(0, 0)"]
+    away = tir.Call("float32", tvm.ir.Op.get("tl.round_ties_away_from_zero"), [a])
+    assert [step for step in _operations(steps(away)) if "copy" not in step] == [
+        "trunc",
+        "sub_binary",
+        "mul_unary",
+        "trunc",
+        "add_binary",
+    ]
+
+
 INTEGERS = [
     (tir.Div(m, n), ["0=m", "1=n", "div_int32_trunc(0, 1, 0)"]),
     (tir.FloorDiv(m, n), ["0=m", "1=n", "div_int32_floor(0, 1, 0)"]),

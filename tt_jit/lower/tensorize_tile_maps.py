@@ -339,8 +339,12 @@ class _Emitter:
         if self.in_place and buffer.same_as(self.tile_map.access.buffer):
             return lane if isinstance(lane, tir.PrimExpr) else tir.IntImm("int32", lane)
         if self.linear and buffer.name not in INDEX_TILES:
-            return tvm.arith.Analyzer().simplify(minor + lane)
+            return self.linear_index(minor, lane)
         return self.at_lane(index, major, minor, lane)
+
+    def linear_index(self, minor: tir.PrimExpr, lane: tir.PrimExpr | int) -> tir.PrimExpr:
+        """The number of the output tile, counted from the first tile of its plane."""
+        return tvm.arith.Analyzer().simplify(self.tile_map.access.index(0, 0) + minor + lane)
 
     def at_lane(
         self, expr: tir.PrimExpr, major: tir.PrimExpr, minor: tir.PrimExpr, lane: tir.PrimExpr | int
@@ -365,7 +369,7 @@ class _Emitter:
             if sequential:
                 return do("pack_tile", slot, access.buffer)
             index = (
-                minor + lane
+                self.linear_index(minor, lane)
                 if self.linear
                 else self.at_lane(access.index(self.tile_map.tile_row, self.tile_map.tile_col), major, minor, lane)
             )

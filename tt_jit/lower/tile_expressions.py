@@ -413,6 +413,13 @@ class ExpressionBuilder:
         template = (f"DataFormat::{self.float_format if fmt == FLOAT else fmt}",)
         return self.node("where_tile", flag, yes, no, template=template, shape=shape, format=fmt)
 
+    def round_away(self, node: Node) -> Node:
+        """``trunc(x) + trunc(2 * (x - trunc(x)))``: the difference is exact, and twice it is at least 1 from 0.5 on."""
+        whole = self.unary("trunc_tile", node)
+        rest = self.node("sub_binary_tile", node, whole, shape=node.shape)
+        carry = self.unary("trunc_tile", self.with_scalar("mul", rest, Uniform(constant=2.0)))
+        return self.node("add_binary_tile", whole, carry, shape=node.shape)
+
     def call(self, expr: tir.Call) -> Value:
         name = expr.op.name.split(".")[-1] if isinstance(expr.op, tvm.ir.Op) else str(expr.op)
         if name == "infinity":
@@ -427,6 +434,10 @@ class ExpressionBuilder:
             return self.unary("erf_tile", self.materialize(self.value(expr.args[0])), template=(approximate,))
         if name in _UNARY:
             return self.unary(_UNARY[name], self.materialize(self.value(expr.args[0])))
+        if name in ("round", "nearbyint", "rint"):
+            return self.unary("round_tile", self.materialize(self.value(expr.args[0])), tir.IntImm("int32", 0))
+        if name == "round_ties_away_from_zero":
+            return self.round_away(self.materialize(self.value(expr.args[0])))
         if name in ("log2", "log10", "__log2", "__log10"):
             scale = Uniform(constant=_LOG2_SCALE if name.endswith("2") else _LOG10_SCALE)
             return self.unary("log_with_base_tile", self.materialize(self.value(expr.args[0])), scale.bits(FLOAT))
