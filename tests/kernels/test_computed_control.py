@@ -198,3 +198,47 @@ def test_a_function_in_a_condition_is_refused_by_name():
 
     with pytest.raises(UnsupportedError, match="the function exp in what steers control flow"):
         tt.compile(kernel)
+
+
+@tt.jit
+def lane_by_lane(A, B):
+    A: T.Tensor((64, 64), "float32")
+    B: T.Tensor((64, 64), "float32")
+    Y = T.empty((64, 64), "float32")
+    with T.Kernel(2) as bx:
+        a = T.alloc_fragment((32, 64), "float32")
+        b = T.alloc_fragment((32, 64), "float32")
+        y = T.alloc_fragment((32, 64), "float32")
+        T.copy(A[bx * 32, 0], a)
+        T.copy(B[bx * 32, 0], b)
+        for i, j in T.Parallel(32, 64):
+            step = T.alloc_var("float32")
+            old = a[i, j]
+            a[i, j] = b[i, j]
+            b[i, j] = old
+            if old > 0:
+                step = 1.0
+            else:
+                step = 0.5
+            for _k in T.serial(3):
+                step += old * step
+            y[i, j] = step
+            if a[i, j] > 0:
+                a[i, j] = 0.0
+                y[i, j] += 1
+        T.copy(a, A[bx * 32, 0])
+        T.copy(b, B[bx * 32, 0])
+        T.copy(y, Y[bx * 32, 0])
+    return Y
+
+
+def test_the_steps_of_a_parallel_body_are_those_of_a_lane():
+    a, b = torch.randint(-4, 5, (64, 64)).float(), torch.randint(-4, 5, (64, 64)).float()
+    old_a, old_b = a.clone(), b.clone()
+    result = lane_by_lane(a, b)
+    step = torch.where(old_a > 0, 1.0, 0.5)
+    for _ in range(3):
+        step = step + old_a * step
+    assert torch.equal(b, old_a)
+    assert torch.equal(a, old_b.clamp(max=0))
+    assert torch.equal(result, step + (old_b > 0))

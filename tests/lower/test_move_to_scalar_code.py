@@ -81,19 +81,19 @@ def test_buffers_of_both_are_copied_to_the_reader_and_back() -> None:
     assert_program(after(kernel, PASS), expected)
 
 
-def test_a_serial_loop_in_a_parallel_one() -> None:
+def test_a_serial_loop_whose_length_depends_on_the_lane() -> None:
     @T.prim_func
     def kernel(X: T.Tensor((32,), "float32"), Y: T.Tensor((32,), "float32")):
         with T.Kernel(1):
             for i in T.Parallel(32):
-                for _ in T.serial(2):
+                for _ in T.serial(i):
                     Y[i] = Y[i] + X[i]
 
     @T.prim_func
     def expected(X: T.Tensor((32,), "float32"), Y: T.Tensor((32,), "float32")):
         with T.Kernel(1), scalar_code():
             for i in T.serial(32):
-                for _ in T.serial(2):
+                for _ in T.serial(i):
                     Y[i] = Y[i] + X[i]
 
     assert_program(after(kernel, PASS), expected)

@@ -136,7 +136,7 @@ def test_refuses_a_tile_operator_inside_a_parallel_loop() -> None:
     error = refusal(kernel, PASS)
     assert isinstance(error, UnsupportedError) and error.category == "not_yet"
     assert error.message == "a Evaluate inside T.Parallel cannot be evaluated tile by tile"
-    assert error.hint == "move serial loops outside of T.Parallel, or write the body as element-wise expressions"
+    assert error.hint == "move tile operators outside of T.Parallel, or write the body as element-wise expressions"
     assert line_of(error) == "T.copy(A[i, 0], tile[i, 0:32])"
 
 

@@ -27,11 +27,11 @@ After::
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import tvm
 from tvm import tirx as tir
 
 from ..data_format import is_float_dtype
@@ -39,7 +39,7 @@ from ..errors import UnsupportedError
 from .base import LoweringContext
 from .lower_reducers import REDUCERS_ATTRIBUTE
 from .names import unique_name
-from .reduction_identity import reduction_identity
+from .parallel_bodies import ParallelBody, assigned_once, moves_outside
 from .stored_buffers import may_change
 from .thread_regions import is_indivisible, without_marks
 from .tile_ir import is_const_int, is_scalar_code, loads_in, scalar_code, sequence, with_span_of
@@ -50,7 +50,7 @@ _HINT_ATTRIBUTES = ("threadblock_swizzle_pattern", "tl.min_blocks_per_sm", "prag
 
 def normalize_tile_program(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite ``func`` to allocations, then the grid loops, then tile statements and plain control flow."""
-    normalizer = _Normalizer()
+    normalizer = _Normalizer(uses=_uses_of_data(func.body))
     body = normalizer.statement(func.body, {})
     allocations = [tir.AllocBuffer(buffer) for buffer in normalizer.buffers]
     func = func.with_body(sequence([*allocations, body]))
@@ -59,6 +59,7 @@ def normalize_tile_program(func: tir.PrimFunc, context: LoweringContext) -> tir.
 
 @dataclass(kw_only=True)
 class _Normalizer:
+    uses: Counter[tir.Var]
     buffers: list[tir.Buffer] = field(default_factory=list)
     renamed: dict[tir.Buffer, tir.Buffer] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
@@ -80,6 +81,12 @@ class _Normalizer:
             self.renamed[buffer] = fresh
             buffer = fresh
         self.buffers.append(buffer)
+
+    def discard(self, buffer: tir.Buffer) -> None:
+        """Take back the declaration of ``buffer``."""
+        declared = self.renamed.get(buffer, buffer)
+        self.buffers = [other for other in self.buffers if not other.same_as(declared)]
+        self.names.discard(declared.name)
 
     def statement(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr], rest: Sequence[tir.Stmt] = ()) -> tir.Stmt:
         """Normal form of ``stmt``, which ``rest`` follows in its sequence.
@@ -188,25 +195,18 @@ class _Normalizer:
         if single:
             binds = {**binds, **{loop.loop_var: self.expression(loop.min, binds) for loop in single}}
             loops = [loop for loop in loops if not is_const_int(loop.extent, 1)]
-        if not _is_elementwise(body):
+        if not moves_outside(body, [loop.loop_var for loop in loops]):
             for loop in reversed(loops):
                 body = tir.For(loop.loop_var, loop.min, loop.extent, tir.ForKind.SERIAL, body)
             return self.scalar(with_span_of(without_marks(body), stmt), binds)
-        stores = _Stores(normalizer=self)
-        stores.collect(body, dict(binds), None)
-        results = []
-        for number, store in enumerate(stores.found):
-            variables = [loop.loop_var for loop in loops]
-            if number:
-                variables = [tir.Var(v.name, v.dtype) for v in variables]
-                renames = {loop.loop_var: v for loop, v in zip(loops, variables, strict=True)}
-                store = with_span_of(tir.stmt_functor.substitute(store, renames), store)
-            nest: tir.Stmt = store
-            for loop, var in zip(reversed(loops), reversed(variables), strict=True):
-                low, extent = self.expression(loop.min, binds), self.expression(loop.extent, binds)
-                nest = tir.For(var, low, extent, tir.ForKind.PARALLEL, nest)
-            results.append(with_span_of(with_span_of(nest, store), stmt))
-        return sequence(results)
+        private = self.private_to(stmt)
+        once = dict.fromkeys(assigned_once(body, private), tir.const(0))
+        parallel = ParallelBody(names=self, loops=loops, private=private, values=once)
+        return sequence([with_span_of(part, stmt) for part in parallel.statements(body, dict(binds), None)])
+
+    def private_to(self, stmt: tir.Stmt) -> frozenset[tir.Var]:
+        """Data of the buffers that nothing but ``stmt`` uses."""
+        return frozenset(data for data, uses in _uses_of_data(stmt).items() if uses == self.uses[data])
 
     def expression(self, expr: tir.PrimExpr, binds: dict[tir.Var, tir.PrimExpr]) -> tir.PrimExpr:
         if binds:
@@ -223,104 +223,16 @@ class _Normalizer:
         return tir.stmt_functor.ir_transform(tir.Evaluate(expr), None, visit, ["tirx.BufferLoad"]).value
 
 
-@dataclass(kw_only=True)
-class _Stores:
-    """The stores of a ``T.Parallel`` body, each made unconditional."""
+def _uses_of_data(stmt: tir.Stmt) -> Counter[tir.Var]:
+    """How often every buffer occurs in ``stmt``, by its data."""
+    found: Counter[tir.Var] = Counter()
 
-    normalizer: _Normalizer
-    found: list[tir.BufferStore] = field(default_factory=list)
+    def visit(node: object) -> None:
+        if isinstance(node, (tir.BufferLoad, tir.BufferStore)):
+            found[node.buffer.data] += 1
 
-    def collect(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr], guard: tir.PrimExpr | None) -> None:
-        if isinstance(stmt, tir.SeqStmt):
-            for child in stmt.seq:
-                self.collect(child, binds, guard)
-        elif isinstance(stmt, tir.Bind):
-            binds[stmt.var] = self.normalizer.expression(stmt.value, binds)
-        elif isinstance(stmt, tir.IfThenElse):
-            condition = self.normalizer.expression(stmt.condition, binds)
-            merged = _merged_branches(stmt)
-            if merged is not None:
-                self.collect(merged, binds, guard)
-                return
-            self.collect(stmt.then_case, dict(binds), condition if guard is None else tir.And(guard, condition))
-            if stmt.else_case is not None:
-                negated = tir.Not(condition)
-                self.collect(stmt.else_case, dict(binds), negated if guard is None else tir.And(guard, negated))
-        elif isinstance(stmt, tir.BufferStore):
-            self.found.append(self.guarded(stmt, binds, guard))
-        elif isinstance(stmt, tir.Evaluate) and _is_reducer_update(stmt.value):
-            self.found.append(self.reducer_update(stmt, binds, guard))
-        else:
-            raise UnsupportedError(
-                f"a {type(stmt).__name__} inside T.Parallel cannot be evaluated tile by tile",
-                hint="move serial loops outside of T.Parallel, or write the body as element-wise expressions",
-                at=stmt,
-            )
-
-    def reducer_update(
-        self, stmt: tir.Evaluate, binds: dict[tir.Var, tir.PrimExpr], guard: tir.PrimExpr | None
-    ) -> tir.BufferStore:
-        """``T.reducer_update(total[i], value)`` as the store ``total[i] = total[i] + value``."""
-        target, value = stmt.value.args[0], stmt.value.args[1]
-        buffer = self.normalizer.renamed.get(target.buffer, target.buffer)
-        operation = self.normalizer.reducers.get(buffer.name, "sum")
-        combine = {"sum": tir.Add, "max": tir.Max, "min": tir.Min}.get(operation)
-        if combine is None:
-            raise UnsupportedError(f"the reducer {buffer.name} with op={operation!r}", at=stmt)
-        if guard is not None:
-            identity = reduction_identity(operation, value.dtype)
-            value = tir.Call(value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [guard, value, identity])
-        store = tir.BufferStore(target.buffer, combine(target, value), list(target.indices))
-        return self.normalizer.simple(with_span_of(store, stmt), binds)
-
-    def guarded(
-        self, stmt: tir.BufferStore, binds: dict[tir.Var, tir.PrimExpr], guard: tir.PrimExpr | None
-    ) -> tir.BufferStore:
-        store = self.normalizer.simple(stmt, binds)
-        if guard is None or _guards_only_bounds(guard, store):
-            return store
-        old = tir.BufferLoad(store.buffer, list(store.indices))
-        value = tir.Call(store.value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [guard, store.value, old])
-        return with_span_of(tir.BufferStore(store.buffer, value, list(store.indices)), stmt)
-
-
-def _is_elementwise(stmt: tir.Stmt) -> bool:
-    """Whether the body of a T.Parallel loop consists of stores and branches around them."""
-    if isinstance(stmt, tir.SeqStmt):
-        return all(map(_is_elementwise, stmt.seq))
-    if isinstance(stmt, tir.IfThenElse):
-        return _is_elementwise(stmt.then_case) and (stmt.else_case is None or _is_elementwise(stmt.else_case))
-    return not isinstance(stmt, (tir.For, tir.While)) and not is_indivisible(stmt)
-
-
-def _merged_branches(stmt: tir.IfThenElse) -> tir.BufferStore | None:
-    """``if c: X[i] = a; else: X[i] = b`` as the one store ``X[i] = if_then_else(c, a, b)``."""
-    yes, no = stmt.then_case, stmt.else_case
-    if not isinstance(yes, tir.BufferStore) or not isinstance(no, tir.BufferStore) or not yes.buffer.same_as(no.buffer):
-        return None
-    if not all(tvm.ir.structural_equal(a, b) for a, b in zip(yes.indices, no.indices, strict=True)):
-        return None
-    value = tir.Call(yes.value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [stmt.condition, yes.value, no.value])
-    return with_span_of(tir.BufferStore(yes.buffer, value, list(yes.indices)), yes)
-
-
-def _guards_only_bounds(guard: tir.PrimExpr, store: tir.BufferStore) -> bool:
-    """Whether ``guard`` only keeps a global store inside its tensor, which every tile store does anyway."""
-    if store.buffer.scope() != "global":
-        return False
-    if isinstance(guard, tir.And):
-        return _guards_only_bounds(guard.a, store) and _guards_only_bounds(guard.b, store)
-    if not isinstance(guard, tir.LT):
-        return False
-    analyzer = tvm.arith.Analyzer()
-    return any(
-        analyzer.can_prove_equal(guard.a, index) and analyzer.can_prove_equal(guard.b, size)
-        for index, size in zip(store.indices, store.buffer.shape, strict=True)
-    )
-
-
-def _is_reducer_update(value: tir.PrimExpr) -> bool:
-    return isinstance(value, tir.Call) and isinstance(value.op, tvm.ir.Op) and value.op.name == "tl.reducer_update"
+    tir.stmt_functor.post_order_visit(stmt, visit)
+    return found
 
 
 def _check_safe_values(block: tir.SBlock) -> None:

@@ -133,11 +133,12 @@ class _Stager:
 
     def scatter(self, record: Elementwise, stmt: tir.Stmt) -> tir.Stmt:
         """The store as a scatter of values that are computed first."""
-        indices = [self.index_in_tensors(index, record, stmt) for index in record.store.indices]
+        access = f"store to {record.store.buffer.name}"
+        indices = [self.index_in_tensors(index, access, stmt) for index in record.store.indices]
         scatter = scatter_of(record, indices, self.allocate)
         return sequence([*(self.leaf(part) or part for part in scatter.before), scatter.statement])
 
-    def index_in_tensors(self, index: tir.PrimExpr, record: Elementwise, stmt: tir.Stmt) -> tir.PrimExpr:
+    def index_in_tensors(self, index: tir.PrimExpr, access: str, stmt: tir.Stmt) -> tir.PrimExpr:
         """``index`` with on-chip copies replaced by the tensors that they were copied from."""
         replacements = []
         for load in loads_in(index):
@@ -146,8 +147,7 @@ class _Stager:
             block = self.copied.get(load.buffer.name)
             if block is None:
                 raise UnsupportedError(
-                    f"the place of a store to {record.store.buffer.name} depends on {load.buffer.name}, "
-                    "which is computed on chip",
+                    f"the place of a {access} depends on {load.buffer.name}, which is computed on chip",
                     hint="read the index from a tensor, which an earlier T.Kernel may have written",
                     at=stmt,
                 )
@@ -169,7 +169,9 @@ class _Stager:
         stmt: tir.Stmt,
     ) -> tir.BufferLoad:
         if not _is_block(load.indices, record):
-            return self.gathered_load(load, record, before)
+            access = f"load from {load.buffer.name}"
+            places = [self.index_in_tensors(index, access, stmt) for index in load.indices]
+            return self.gathered_load(tir.BufferLoad(load.buffer, places), record, before)
         region, indices = _block_of(load.buffer, load.indices, record, stmt)
         shape = [region.extents[d] for d in _var_dims(load.indices, record)] or [tir.IntImm("int32", 1)]
         buffer = self.allocate(load.buffer.name, shape, load.buffer.dtype)
