@@ -541,7 +541,8 @@ def _check_layout(tensor: Tensor) -> None:
     if isinstance(layout, TileLayout):
         valid = valid and min(layout.row_block, layout.col_block) > 0
     if not valid:
-        raise PlanError(f"tensor {tensor.name!r}: layout {layout.to_json()} does not fit rank {rank} and {tensor.format}")
+        given = f"rank {rank} and {tensor.format}"
+        raise PlanError(f"tensor {tensor.name!r}: layout {layout.to_json()} does not fit {given}")
 
 
 def _check_names(where: str, expression: Expression, known: frozenset[object]) -> None:

@@ -32,6 +32,65 @@ def scale(M, N, factor):
                 tile[i, j] = tile[i, j] * factor
             T.copy(tile, B[bx * 32, 0])
     return main
+
+
+@tt_jit.jit(device="ttnn")
+def double_in_place(M, N):
+    @T.prim_func
+    def main(A: T.Tensor((M, N), "bfloat16")):
+        with T.Kernel(T.ceildiv(M, 32), threads=128) as bx:
+            tile = T.alloc_fragment((32, N), "bfloat16")
+            T.copy(A[bx * 32, 0], tile)
+            for i, j in T.Parallel(32, N):
+                tile[i, j] = tile[i, j] * 2.0
+            T.copy(tile, A[bx * 32, 0])
+    return main
+
+
+@tt_jit.jit(out_idx=[-1], device="ttnn")
+def copy_rows(N):
+    m = T.dynamic("m")
+
+    @T.prim_func
+    def main(A: T.Tensor((m, N), "bfloat16"), B: T.Tensor((m, N), "bfloat16")):
+        with T.Kernel(T.ceildiv(m, 32), threads=128) as bx:
+            tile = T.alloc_shared((32, N), "bfloat16")
+            T.copy(A[bx * 32, 0], tile)
+            T.copy(tile, B[bx * 32, 0])
+    return main
+
+
+@tt_jit.jit(out_idx=[-1], device="ttnn")
+def matmul(M, N, K):
+    @T.prim_func
+    def main(A: T.Tensor((M, K), "bfloat16"), B: T.Tensor((K, N), "bfloat16"), C: T.Tensor((M, N), "float32")):
+        with T.Kernel(T.ceildiv(N, 32), T.ceildiv(M, 32), threads=128) as (bx, by):
+            A_shared, B_shared = T.alloc_shared((32, 32), "bfloat16"), T.alloc_shared((32, 32), "bfloat16")
+            C_local = T.alloc_fragment((32, 32), "float32")
+            T.clear(C_local)
+            for k in T.Pipelined(T.ceildiv(K, 32), num_stages=2):
+                T.copy(A[by * 32, k * 32], A_shared)
+                T.copy(B[k * 32, bx * 32], B_shared)
+                T.gemm(A_shared, B_shared, C_local)
+            T.copy(C_local, C[by * 32, bx * 32])
+    return main
+
+
+@tt_jit.jit(device="ttnn")
+def scale_heads(B, S, H, D):
+    """Reads (S, D) planes of (B, S, H, D) and a vector along D, writes such planes."""
+    shape = (B, S, H, D)
+
+    @T.prim_func
+    def main(X: T.Tensor(shape, "bfloat16"), V: T.Tensor((D,), "bfloat16"), Y: T.Tensor(shape, "bfloat16")):
+        with T.Kernel(T.ceildiv(S, 32), H, B, threads=128) as (bx, by, bz):
+            tile, row = T.alloc_fragment((32, D), "bfloat16"), T.alloc_fragment((D,), "bfloat16")
+            T.copy(X[bz, bx * 32 : bx * 32 + 32, by, 0:D], tile)
+            T.copy(V, row)
+            for i, j in T.Parallel(32, D):
+                tile[i, j] = tile[i, j] * row[j]
+            T.copy(tile, Y[bz, bx * 32 : bx * 32 + 32, by, 0:D])
+    return main
 # fmt: on
 
 
@@ -67,3 +126,56 @@ def test_wrong_layout_and_dtype_say_what_is_needed() -> None:
         doubled(on_chip(value, layout=ttnn.ROW_MAJOR_LAYOUT))
     with pytest.raises(ArgumentError, match="bfloat16"):
         doubled(on_chip(value.float(), dtype=ttnn.float32))
+
+
+def test_outputs_in_place() -> None:
+    value = torch.randn(64, 96).bfloat16()
+    tensor = on_chip(value)
+    double_in_place(64, 96)(tensor)
+    assert torch.equal(ttnn.to_torch(tensor), value * 2)
+    strided = value.t().contiguous().t()
+    double_in_place(64, 96)(strided)
+    assert torch.equal(strided, value * 2)
+
+
+def test_tensors_without_elements() -> None:
+    copied = copy_rows(96)
+    assert copied(torch.zeros(0, 96).bfloat16()).shape == (0, 96)
+    assert tuple(copied(on_chip(torch.zeros(0, 96).bfloat16())).shape) == (0, 96)
+    value = torch.randn(40, 96).bfloat16()
+    assert torch.equal(copied(value), value)
+
+
+def test_block_floats_are_used_in_place() -> None:
+    a, b = torch.randn(64, 96).bfloat16(), torch.randn(96, 64).bfloat16()
+    multiply = matmul(64, 64, 96)
+    left = on_chip(a)
+    for dtype in (ttnn.bfloat8_b, ttnn.bfloat4_b, ttnn.bfloat16):
+        right = on_chip(b, dtype=dtype)
+        held = ttnn.to_torch(right).double()
+        result = ttnn.to_torch(multiply(left, right))
+        # The matrix unit keeps 12 bits of each product, relative to the largest of eight.
+        bound = 2.0**-11 * (a.double().abs() @ held.abs()) + 1e-6
+        assert ((result.double() - a.double() @ held).abs() <= bound).all(), dtype
+
+
+def test_an_order_of_the_kernels_own_is_refused_or_made_on_the_chip() -> None:
+    x, v = torch.randn(2, 64, 3, 32).bfloat16(), torch.randn(32).bfloat16()
+    kernel = scale_heads(2, 64, 3, 32)
+    expected = torch.zeros_like(x)
+    kernel(x, v, expected)
+    given, result = on_chip(x), on_chip(torch.zeros_like(x))
+    with pytest.raises(ArgumentError, match="convert_layouts"):
+        kernel(given, on_chip(v), result)
+    with tt_jit.config.scope(convert_layouts=True):
+        kernel(given, on_chip(v), result)
+        kernel(given, v, result)
+    assert torch.equal(ttnn.to_torch(result), expected)
+    assert torch.equal(ttnn.to_torch(given), x)
+
+
+def test_rows_become_tiles_on_the_chip() -> None:
+    value = torch.randn(64, 96).bfloat16()
+    with tt_jit.config.scope(convert_layouts=True):
+        result = scale(64, 96, 2.0)(on_chip(value, layout=ttnn.ROW_MAJOR_LAYOUT))
+    assert torch.equal(ttnn.to_torch(result), value * 2)

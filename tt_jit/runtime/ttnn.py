@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import config
 from ..data_format import FORMATS
 from ..errors import ArgumentError, DeviceError, TTJitError
 from ..plan import (
@@ -33,6 +34,7 @@ from ..plan import (
 from ..target import TILE_HEIGHT, TILE_WIDTH, Target
 from . import ttnn_environment
 from .base import scalars_in_expressions
+from .chip_layouts import ChipConversion, chip_conversion, in_place_error, in_place_problem
 from .ttnn_errors import first_line, translate
 
 ttnn_environment.prepare()
@@ -189,6 +191,7 @@ class _Binding:
     shapes: list[tuple[int, ...]]
     passed: list[tuple[int, int]]  # (plan tensor, argument)
     converted: list[tuple[int, int]]
+    relaid: list[tuple[int, int, ChipConversion]] = field(default_factory=list)
     looks: list[Any] = field(default_factory=list)
     last_addresses: list[int] = field(default_factory=list)
     last_scalars: list[int | float] = field(default_factory=list)
@@ -222,6 +225,8 @@ class LoadedTtnnKernel:
         buffers = binding.buffers.copy()
         for index, argument in binding.passed:
             buffers[index] = tensors[argument]
+        for index, argument, conversion in binding.relaid:
+            buffers[index] = conversion.to_pages(tensors[argument])
         addresses = [0 if buffer is None else buffer.buffer_address() for buffer in buffers]
         if addresses != binding.last_addresses:
             for program in binding.programs:
@@ -232,6 +237,9 @@ class LoadedTtnnKernel:
             self._set_scalars(binding, scalars)
         for program in binding.programs:
             ttnn.generic_op([buffers[index] for index in program.order], program.descriptor)
+        for index, argument, conversion in binding.relaid:
+            if self._plan.tensors[index].is_written:
+                conversion.from_pages(buffers[index], tensors[argument])
         if binding.converted:
             self._download(binding, tensors)
 
@@ -239,6 +247,7 @@ class LoadedTtnnKernel:
         # ttnn's specs compare by value but do not hash by value: look the bindings through, the latest first.
         looks = [_look(tensor) for tensor in tensors]
         looks += [scalars[index] for index in self._size_scalars]
+        looks.append(config.convert_layouts)
         for position, binding in enumerate(self._bindings):
             if binding.looks == looks:
                 if position:
@@ -278,7 +287,9 @@ class LoadedTtnnKernel:
         result = ttnn.allocate_tensor_on_device(
             ttnn.Shape(list(shape)), _DTYPES[tensor.format], layout, self._device.handle, ttnn.DRAM_MEMORY_CONFIG
         )
-        _check_in_place(self._plan.name, tensor, result)
+        problem = in_place_problem(ttnn, tensor, _DTYPES[tensor.format], result)
+        if problem is not None and not config.convert_layouts:
+            raise in_place_error(self._plan.name, tensor, result.dtype, len(shape), problem)
         return result
 
     def _tensor_of_argument(self, argument: int) -> Tensor:
@@ -314,10 +325,13 @@ class LoadedTtnnKernel:
             argument = None if tensor.param_index is None else self._argument_of[tensor.param_index]
             value = None if argument is None else tensors[argument]
             if type(value) is ttnn.Tensor:
-                _check_in_place(self._plan.name, tensor, value)
-                binding.passed.append((index, argument))  # type: ignore[arg-type]
+                conversion = self._conversion(tensor, value)
+                if conversion is None:
+                    binding.passed.append((index, argument))  # type: ignore[arg-type]
+                else:
+                    binding.relaid.append((index, argument, conversion))  # type: ignore[arg-type]
                 binding.buffers.append(None)
-                samples.append(value)
+                samples.append(value if conversion is None else conversion.to_pages(value))
                 continue
             if value is not None:
                 binding.converted.append((index, argument))  # type: ignore[arg-type]
@@ -328,6 +342,17 @@ class LoadedTtnnKernel:
             if program.work.total.evaluate(symbols) > 0:
                 binding.programs.append(self._bind_program(program, samples, symbols))
         return binding
+
+    def _conversion(self, tensor: Tensor, value: DeviceTensor) -> ChipConversion | None:
+        """What the chip has to do to an argument first; None where the kernel works on its pages as they are."""
+        dtype = _DTYPES[tensor.format]
+        problem = in_place_problem(ttnn, tensor, dtype, value)
+        if problem is None:
+            return None
+        conversion = chip_conversion(ttnn, tensor, dtype, value) if config.convert_layouts else None
+        if conversion is None:
+            raise in_place_error(self._plan.name, tensor, dtype, len(value.shape), problem)
+        return conversion
 
     def _buffer(self, tensor: Tensor, shape: Sequence[int]) -> DeviceTensor:
         rows, columns = _matrix_shape(tensor, shape)
@@ -421,7 +446,7 @@ class LoadedTtnnKernel:
         if kernel.role == "writer":
             return ttnn.WriterConfigDescriptor()
         wanted = program.compute_config
-        config = ttnn.ComputeConfigDescriptor(
+        described = ttnn.ComputeConfigDescriptor(
             math_fidelity=getattr(ttnn.MathFidelity, wanted.math_fidelity),
             math_approx_mode=wanted.math_approx_mode,
             fp32_dest_acc_en=wanted.fp32_dest_acc_en,
@@ -430,11 +455,11 @@ class LoadedTtnnKernel:
         exact = {buffer.id for buffer in program.circular_buffers if buffer.unpack_to_dest_fp32}
         if exact:
             modes = ttnn.UnpackToDestMode
-            config.unpack_to_dest_mode = [
+            described.unpack_to_dest_mode = [
                 modes.UnpackToDestFp32 if slot in exact else modes.Default
                 for slot in range(_CIRCULAR_BUFFER_SLOTS[self._device.target.arch])
             ]
-        return config
+        return described
 
     def _collect_patches(self, bound: _BoundProgram, program: Program, cores: Sequence[tuple[int, int]]) -> None:
         tensors = {tensor.name: index for index, tensor in enumerate(self._plan.tensors)}
@@ -547,46 +572,3 @@ def _circular_buffers(buffers: Sequence[CircularBuffer], ranges: Any) -> list[An
             )
         )
     return descriptors
-
-
-def _check_in_place(kernel: str, tensor: Tensor, value: DeviceTensor) -> None:
-    """Complain unless the pages of `value` are those that the kernel expects."""
-    needed = _in_place_requirement(tensor, len(value.shape))
-    row_major = value.layout == ttnn.ROW_MAJOR_LAYOUT
-    problem = None
-    if value.storage_type() != ttnn.StorageType.DEVICE:
-        problem = "a ttnn tensor on the host"
-    elif value.dtype != _DTYPES[tensor.format]:
-        problem = str(value.dtype)
-    elif value.memory_config().memory_layout != ttnn.TensorMemoryLayout.INTERLEAVED:
-        problem = str(value.memory_config().memory_layout)
-    elif needed is None:
-        problem = "a ttnn tensor"
-        needed = "a torch tensor: the kernel keeps this tensor in an order of its own"
-    elif row_major != isinstance(tensor.layout, RowMajorLayout) or (row_major and value.buffer_page_size() % 64):
-        problem = f"{value.layout} with pages of {value.buffer_page_size()} bytes"
-    if problem is None:
-        return
-    raise ArgumentError(
-        f"{kernel}: {tensor.name} cannot be used in place",
-        parameter=tensor.name,
-        got=problem,
-        needed=needed or f"{_DTYPES[tensor.format]}, interleaved, on the device",
-        hint="convert it with ttnn.to_layout, ttnn.typecast or ttnn.to_memory_config, or pass a torch tensor",
-    )
-
-
-def _in_place_requirement(tensor: Tensor, rank: int) -> str | None:
-    """What a ttnn tensor has to be to have the plan's pages; None where ttnn has no such order."""
-    if tensor.view is not None:
-        return None
-    layout = tensor.layout
-    dtype = str(_DTYPES[tensor.format]).rsplit(".", maxsplit=1)[-1]
-    if isinstance(layout, TileLayout):
-        rows = [rank - 2] if rank > 1 else [None]
-        natural = layout.outer == tuple(range(max(rank - 2, 0))) and [layout.row] == rows and layout.col == rank - 1
-        whole = layout.row_block % 32 == 0 and layout.col_block % 32 == 0
-        return f"{dtype}, ttnn.TILE_LAYOUT, interleaved" if natural and whole else None
-    if isinstance(layout, RowMajorLayout) and layout.page_dims == 1:
-        return f"{dtype}, ttnn.ROW_MAJOR_LAYOUT, interleaved, rows of a multiple of 64 bytes"
-    return None
