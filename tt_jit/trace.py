@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 import sys
 import sysconfig
 import threading
@@ -378,6 +379,10 @@ _LIBRARIES = tuple(
 )
 
 
+# What TileLang says of T.copy and T.atomic_* with whole buffers of different shapes.
+_DIFFERENT_SHAPES = r"(?s)StructuralEqual check failed, caused by lhs at \S+\n(\(.*?\))\nand rhs at \S+\n(\(.*?\))"
+
+
 def _as_trace_error(function: FunctionType, error: Exception) -> TraceError:
     location = _innermost_user_line(error.__traceback__, function.__code__.co_filename)
     kind = type(error).__name__
@@ -385,6 +390,10 @@ def _as_trace_error(function: FunctionType, error: Exception) -> TraceError:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("  File ", "Traceback "))]
     message = "\n".join(lines[:20])
     hint = None
+    shapes = re.fullmatch(_DIFFERENT_SHAPES, message)
+    if shapes is not None:
+        kind, message = "ValueError", f"buffers of different shapes, {shapes[1]} and {shapes[2]}"
+        hint = "name a region of the larger one by its first element, as in T.copy(A[0, 0], A_shared)"
     if isinstance(error, OSError) and "source" in text:
         hint = "TileLang reads the source of a kernel: put it into a file (not exec, eval or an interactive prompt)"
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
@@ -402,7 +411,8 @@ def _innermost_user_line(trace: TracebackType | None, kernel_file: str) -> Sourc
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         known = file == kernel_file or file == os.path.abspath(kernel_file)
-        if known or (not file.startswith("<") and not os.path.realpath(file).startswith(_LIBRARIES)):
+        # Frames of C++ code name files of the machine where TVM was built.
+        if known or (file.endswith(".py") and not os.path.realpath(file).startswith(_LIBRARIES)):
             found = SourceLocation(file=file, line=trace.tb_lineno)
         trace = trace.tb_next
     return found

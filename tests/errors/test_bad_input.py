@@ -106,6 +106,22 @@ def test_a_name_that_does_not_exist() -> None:
     assert "NameError: name 'not_defined_anywhere' is not defined" in str(found.value)
 
 
+@tt.jit
+def whole_buffers(M: int):
+    @T.prim_func
+    def main(A: T.Tensor((M, M), "float32")):
+        with T.Kernel(1):
+            a = T.alloc_shared((M // 2, M), "float32")
+            T.copy(A, a)
+
+    return main
+
+
+def test_a_copy_between_buffers_of_different_shapes() -> None:
+    message = "buffers of different shapes, (64, 64) and (32, 64)"
+    caught(lambda: whole_buffers(64), TraceError, "T.copy(A, a)", message, "T.copy(A[0, 0], A_shared)")
+
+
 def test_a_tensor_that_does_not_fit() -> None:
     kernel = copied(32, 32)
     line = 'def copied(M: int, N: int, dtype: str = "float32"):'
