@@ -107,3 +107,40 @@ def test_statements_between_kernels_are_refused():
 
     with pytest.raises(UnsupportedError, match=r"between two T\.Kernel blocks"):
         mixed(torch.zeros(32, 32))
+
+
+@tt.jit(out_idx=[2])
+def neighbours_meet(blocks):
+    """Each block writes its half sum, waits for all others, and reads all of them."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((blocks * 32, 64), "float32"),
+        W: T.Tensor((blocks * 32,), "float32"),
+        Y: T.Tensor((blocks * 32,), "float32"),
+    ):
+        with T.Kernel(blocks) as bx:
+            x = T.alloc_fragment((32, 64), "float32")
+            own = T.alloc_fragment((32,), "float32")
+            total = T.alloc_fragment((32,), "float32")
+            T.copy(X[bx * 32, 0], x)
+            T.reduce_max(x, own, dim=1)
+            T.copy(own, W[bx * 32])
+            T.sync_grid()
+            T.fill(total, -T.infinity("float32"))
+            for other in T.serial(blocks):
+                T.copy(W[other * 32], own)
+                for i in T.Parallel(32):
+                    total[i] = T.max(total[i], own[i])
+            T.copy(total, Y[bx * 32])
+
+    return main
+
+
+def test_blocks_wait_for_each_other():
+    x = torch.randn(3 * 32, 64)
+    workspace = torch.full((3 * 32,), 1e30)
+    y = neighbours_meet(3)(x, workspace)
+    maxima = x.amax(1).view(3, 32)
+    assert torch.equal(y, maxima.amax(0).repeat(3))
+    assert torch.equal(workspace, maxima.reshape(-1))

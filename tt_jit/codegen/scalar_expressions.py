@@ -57,7 +57,7 @@ def cpp_type(dtype: str) -> str:
 
 def has_cpp_type(dtype: str) -> bool:
     """Whether code for single elements can compute with ``dtype``."""
-    return dtype in _INTEGERS or dtype in _ROUNDINGS or dtype in ("float32", "bool")
+    return dtype in _INTEGERS or dtype in _ROUNDINGS or dtype in ("float32", "custom[tfloat32]", "bool")
 
 
 class ScalarExpressionPrinter:

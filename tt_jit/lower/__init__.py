@@ -40,6 +40,7 @@ from .select_lanes import select_lanes
 from .serialize_conflicting_blocks import serialize_conflicting_blocks
 from .serialize_reductions import serialize_reductions
 from .serialize_threads import serialize_threads
+from .split_at_grid_syncs import split_at_grid_syncs
 from .split_expressions import split_expressions
 from .split_kernels import split_kernels
 from .split_roles import split_roles
@@ -59,6 +60,7 @@ PIPELINE = (
     function_pass(normalize_tile_program),
     function_pass(resolve_tensor_views),
     function_pass(promote_scalar_variables),
+    function_pass(split_at_grid_syncs),
     module_pass(split_kernels),
     function_pass(select_lanes),
     function_pass(serialize_reductions),
