@@ -19,14 +19,22 @@ from typing import Any
 import report
 import tilelang.language as T
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+from flash_attention_backward import backward
+
 import tt_jit as tt
 from tt_jit.compile import CompileOptions, compile_prim_func
 from tt_jit.lower.base import PassTrace
 
 TARGET_COMPILE = 100.0
+TARGET_BACKWARD = 1500.0
 TARGET_DISK_HIT = 15.0
 REPEAT = 7
-SHAPES: dict[str, tuple[int, ...]] = {"gemm": (1024, 1024, 1024), "softmax": (1024, 1024)}
+SHAPES: dict[str, tuple[int, ...]] = {
+    "gemm": (1024, 1024, 1024),
+    "softmax": (1024, 1024),
+    "attention backward": (1, 8, 1024, 64, True),
+}
 
 
 def gemm(M: int, N: int, K: int, block_M: int = 128, block_N: int = 128, block_K: int = 32, dtype: str = "bfloat16"):
@@ -67,7 +75,7 @@ def softmax(M: int, N: int, block_M: int = 32, dtype: str = "bfloat16"):
     return main
 
 
-KERNELS = {"gemm": gemm, "softmax": softmax}
+KERNELS = {"gemm": gemm, "softmax": softmax, "attention backward": backward.function}
 
 
 def cpu_milliseconds(start: float) -> float:
@@ -167,6 +175,7 @@ def main() -> None:
     report.show_table("Compilation, milliseconds", ["stage", *stages], rows)
     for what, value, goal in (
         ("trace to code of the GEMM", stages["gemm"]["trace to code"], TARGET_COMPILE),
+        ("trace to code of attention backward", stages["attention backward"]["trace to code"], TARGET_BACKWARD),
         ("disk hit", max(wall for wall, _ in hits.values()), TARGET_DISK_HIT),
     ):
         print(f"{what}: {value:.1f} ms; goal {goal:.0f} ms: {'reached' if value <= goal else 'missed'}")

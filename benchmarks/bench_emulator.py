@@ -6,18 +6,25 @@ includes lowering and the compilation of the kernels, unless the cache has them.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import report
 import tilelang.language as T
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+from flash_attention import attention
+from flash_attention import reference as attention_reference
+
 import tt_jit as tt
 
 GEMM_GOAL = 3.0  # times torch's float32 matmul, at 1024^3
+ATTENTION_GOAL = 500.0  # milliseconds, 8 heads, S = 1024, D = 64
 
 
 def add(M: int, N: int, block: int = 128, dtype: str = "bfloat16"):
@@ -140,6 +147,17 @@ def rows() -> list[Row]:
             202.0,
         )
     )
+    q, k, v = (torch.randn(1, 1024, 8, 64).bfloat16() for _ in range(3))
+    heads = [tensor.float().transpose(1, 2) for tensor in (q, k, v)]
+    table.append(
+        measure(
+            "attention H8 S1024 D64 bf16",
+            attention.get_tir(1, 8, 1024, 1024, 64, False),
+            [q, k, v],
+            lambda *values: attention_reference(*values, False).float(),
+            lambda: torch.nn.functional.scaled_dot_product_attention(*heads),
+        )
+    )
     return table
 
 
@@ -155,6 +173,9 @@ def main() -> None:
     ratio = next(row.ratio for row in table if row.work.startswith("matmul 1024"))
     verdict = "reached" if ratio <= GEMM_GOAL else "missed"
     print(f"\nmatmul 1024^3: {ratio:.2f} times torch's float32 matmul; goal {GEMM_GOAL}: {verdict}")
+    attention_time = next(row.call for row in table if row.work.startswith("attention"))
+    verdict = "reached" if attention_time <= ATTENTION_GOAL else "missed"
+    print(f"attention H8 S1024 D64: {attention_time:.0f} ms; goal {ATTENTION_GOAL:.0f} ms: {verdict}")
     report.write_json("bench_emulator", {"unit": "milliseconds", "rows": [asdict(row) for row in table]})
 
 
