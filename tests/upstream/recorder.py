@@ -258,7 +258,9 @@ class RecordedProfiler:
         wanted = expected if isinstance(expected, list | tuple) else [expected]
         for got, want in zip(results, wanted, strict=False):
             if isinstance(got, torch.Tensor) and isinstance(want, torch.Tensor):
-                close = torch.isclose(got.float(), want.float(), rtol=max(rtol, 1e-2), atol=max(atol, 1e-2))
+                # References compute in 16 bits: they are off in proportion to the usual size, not to each result.
+                size = max(1.0, want.float().square().nanmean().sqrt().item())
+                close = torch.isclose(got.float(), want.float(), rtol=max(rtol, 1e-2), atol=max(atol, 1e-2) * size)
                 if close.double().mean().item() < 0.99:
                     raise AssertionError("the interpreter differs from the example's reference program")
 
