@@ -95,7 +95,7 @@ class ChipConversion:
             if self.shape != moved:
                 pages = ttnn.reshape(ttnn.to_layout(pages, ttnn.ROW_MAJOR_LAYOUT), moved)
             if self.order != tuple(range(len(self.order))):
-                pages = ttnn.permute(pages, tuple(sorted(range(len(moved)), key=lambda place: self.order[place])))
+                pages = ttnn.permute(pages, tuple(sorted(range(len(moved)), key=self.order.__getitem__)))
         pages = ttnn.to_memory_config(ttnn.to_layout(pages, value.layout), value.memory_config())
         ttnn.copy(pages, value)
 

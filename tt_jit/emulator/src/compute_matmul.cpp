@@ -100,66 +100,119 @@ void matmul_tile(const Tile& left, const Tile& right, bool fresh, Tile& dst) {
 
 namespace {
 
-// One row of the right operand as one pass sees it; the same for all rows of the left operand.
+// Products and their sums in groups of eight fit 16 bits, so that a vector holds all columns of a tile.
+constexpr std::uint32_t columns = 32;
+constexpr std::uint32_t group = 8;
+constexpr std::uint32_t groups = 32 / group;
+typedef std::int16_t Short __attribute__((vector_size(columns * sizeof(std::int16_t)), may_alias));
+typedef std::int16_t HalfShort __attribute__((vector_size(vector_lanes * sizeof(std::int16_t)), may_alias));
+
+TT_EMULATOR_LANES Short short_splat(std::int32_t value) { return Short{} + static_cast<std::int16_t>(value); }
+
+// Row k of the right operand: the upper and lower five bits of its elements.
 struct RightRow {
-    Int negative, exponent, part;  // exponent 0: the lanes are zero
+    Short negative, exponent, nonzero;  // masks and biased exponents
+    Short part[2];
 };
 
-void cut_right(const std::uint32_t* face, const fpu::Pass& pass, RightRow rows[16]) {
-    for (std::uint32_t k = 0; k < 16; ++k) {
-        const Bits value = load_bits(face + k * 16);
-        const Int exponent = fpu::exponent_of(value);
-        rows[k] = {fpu::sign_of(value), exponent, fpu::part_of_a(value, pass) & (exponent != 0)};
+void cut_right(const Tile& right, RightRow rows[32]) {
+    for (std::uint32_t k = 0; k < 32; ++k) {
+        for (std::uint32_t column = 0; column < columns; ++column) {
+            const std::uint32_t value = right.u[tile_offset(k, column)];
+            const std::uint32_t exponent = value >> 23 & 255u;
+            const std::uint32_t fraction = exponent ? (value >> 13 & 1023u) | 1024u : 0;
+            rows[k].negative[column] = static_cast<std::int16_t>(-static_cast<std::int32_t>(value >> 31));
+            rows[k].exponent[column] = static_cast<std::int16_t>(exponent);
+            rows[k].nonzero[column] = exponent ? -1 : 0;
+            rows[k].part[0][column] = static_cast<std::int16_t>(fraction >> fpu::passes[0].a_shift & 31u);
+            rows[k].part[1][column] = static_cast<std::int16_t>(fraction >> fpu::passes[1].a_shift & 31u);
+        }
     }
 }
 
-// Eight products aligned to the largest of them and rounded to its 12 bits (ties up).
-TT_EMULATOR_LANES fpu::Term sum_group(const std::uint32_t* left, const RightRow* right, const fpu::Pass& pass) {
-    Int exponents[8], magnitudes[8], negatives[8], largest{}, sum{};
-    for (std::uint32_t k = 0; k < 8; ++k) {
-        const Bits value = splat(left[k]);
-        const Int counts = (fpu::exponent_of(value) != 0) & (right[k].exponent != 0);
-        exponents[k] = (fpu::exponent_of(value) + right[k].exponent - (fpu::bias + pass.drop)) & counts;
-        magnitudes[k] = fpu::part_of_b(value, pass) * right[k].part & counts;
-        negatives[k] = fpu::sign_of(value) ^ right[k].negative;
-        largest = larger(largest, exponents[k]);
+// Eight products of one row of the left operand, as they are aligned in every pass: to the largest of them.
+struct Group {
+    Short largest;  // exponent; 0 where no product counts
+    Short distance[group], negative[group];
+};
+
+TT_EMULATOR_LANES void align_group(const std::uint32_t* left, const RightRow* right, Group& result) {
+    Short exponents[group];
+    result.largest = Short{};
+    for (std::uint32_t k = 0; k < group; ++k) {
+        const auto exponent = static_cast<std::int32_t>(left[k] >> 23 & 255u);
+        const Short counts = right[k].nonzero & short_splat(exponent ? -1 : 0);
+        exponents[k] = (right[k].exponent + short_splat(exponent - fpu::bias)) & counts;
+        result.negative[k] = right[k].negative ^ short_splat(-static_cast<std::int32_t>(left[k] >> 31));
+        const Short larger = exponents[k] > result.largest;
+        result.largest = (larger & exponents[k]) | (~larger & result.largest);
     }
-    for (std::uint32_t k = 0; k < 8; ++k) {
-        const Int distance = smaller(largest - exponents[k], splat(30));
-        const Int halved = ((magnitudes[k] << 1) + (splat(1) << distance)) >> distance >> 1;
-        sum += fpu::with_sign(negatives[k], halved);
+    for (std::uint32_t k = 0; k < group; ++k) {
+        const Short distance = result.largest - exponents[k];
+        const Short near = distance < 14;
+        result.distance[k] = (near & distance) | (~near & short_splat(14));
     }
-    const Int counts = largest > 0;
-    return {as_int(as_bits(sum) >> 31) & counts, largest, magnitude_of(sum) << 13 & counts};
+}
+
+// The sum of a group's products, each rounded to the 12 bits of the largest (ties up).
+TT_EMULATOR_LANES Short sum_group(const std::uint32_t* left, const RightRow* right, const Group& aligned,
+                                  const fpu::Pass& pass, std::uint32_t part) {
+    Short sum{};
+    for (std::uint32_t k = 0; k < group; ++k) {
+        const std::uint32_t exponent = left[k] >> 23 & 255u;
+        const std::uint32_t fraction = exponent ? (left[k] >> 13 & 1023u) | 1024u : 0;
+        const auto bits = static_cast<std::int32_t>(
+            (fraction >> pass.b_right & static_cast<std::uint32_t>(pass.b_mask)) << pass.b_left);
+        const Short magnitude = right[k].part[part] * short_splat(bits);
+        const Short halved = (((magnitude << 1) >> aligned.distance[k]) + 1) >> 1;
+        sum += (halved ^ aligned.negative[k]) - aligned.negative[k];
+    }
+    return sum;
+}
+
+TT_EMULATOR_LANES Int widened(const Short& values, std::uint32_t half) {
+    return __builtin_convertvector(reinterpret_cast<const HalfShort*>(&values)[half], Int);
+}
+
+TT_EMULATOR_LANES fpu::Term term_of(const Short& sum, const Short& largest, const fpu::Pass& pass, std::uint32_t half) {
+    const Int wide_sum = widened(sum, half);
+    Int exponent = widened(largest, half);
+    exponent -= pass.drop;
+    const Int counts = exponent > 0;
+    return {as_int(as_bits(wide_sum) >> 31) & counts, exponent & counts, magnitude_of(wide_sum) << 13 & counts};
 }
 
 template <bool fp32_dest>
-void multiply_face(const Tile& left, const RightRow right[16], const fpu::Pass& pass, std::uint32_t row_half,
-                   std::uint32_t k_half, std::uint32_t column_half, Tile& dst) {
-    const std::uint32_t* left_face = left.u + (row_half * 2 + k_half) * face_elements;
-    std::uint32_t* dst_face = dst.u + (row_half * 2 + column_half) * face_elements;
-    for (std::uint32_t r = 0; r < 16; ++r) {
-        const fpu::Term first = sum_group(left_face + r * 16, right, pass);
-        const fpu::Term second = sum_group(left_face + r * 16 + 8, right + 8, pass);
-        std::uint32_t* out = dst_face + r * 16;
-        store_bits(out, fpu::accumulate<fp32_dest, true>(load_bits(out), first, second));
+void multiply_row(const Tile& left, const RightRow right[32], std::uint32_t row, std::uint32_t fidelity, Tile& dst) {
+    Group aligned[groups];
+    const std::uint32_t* lefts[groups];
+    for (std::uint32_t g = 0; g < groups; ++g) {
+        lefts[g] = left.u + tile_offset(row, g * group);
+        align_group(lefts[g], right + g * group, aligned[g]);
     }
+    Bits out[2] = {load_bits(dst.u + tile_offset(row, 0)), load_bits(dst.u + tile_offset(row, 16))};
+    // The order of the matrix unit's instructions: every pass runs over the whole tile before the next one starts.
+    for (std::uint32_t number = 0; number < fidelity; ++number) {
+        const fpu::Pass& pass = fpu::passes[number];
+        for (std::uint32_t g = 0; g < groups; g += 2) {
+            const Short first = sum_group(lefts[g], right + g * group, aligned[g], pass, number % 2);
+            const Short second = sum_group(lefts[g + 1], right + (g + 1) * group, aligned[g + 1], pass, number % 2);
+            for (std::uint32_t half = 0; half < 2; ++half) {
+                out[half] = fpu::accumulate<fp32_dest, true>(
+                    out[half], term_of(first, aligned[g].largest, pass, half),
+                    term_of(second, aligned[g + 1].largest, pass, half));
+            }
+        }
+    }
+    store_bits(dst.u + tile_offset(row, 0), out[0]);
+    store_bits(dst.u + tile_offset(row, 16), out[1]);
 }
 
 template <bool fp32_dest>
 void multiply_exactly(const Tile& left, const Tile& right, std::uint32_t fidelity, Tile& dst) {
-    // The order of the matrix unit's instructions: every pass runs over the whole tile before the next one starts.
-    for (std::uint32_t pass = 0; pass < fidelity; ++pass) {
-        for (std::uint32_t k_half = 0; k_half < 2; ++k_half) {
-            for (std::uint32_t column_half = 0; column_half < 2; ++column_half) {
-                RightRow rows[16];
-                cut_right(right.u + (k_half * 2 + column_half) * face_elements, fpu::passes[pass], rows);
-                for (std::uint32_t row_half = 0; row_half < 2; ++row_half) {
-                    multiply_face<fp32_dest>(left, rows, fpu::passes[pass], row_half, k_half, column_half, dst);
-                }
-            }
-        }
-    }
+    RightRow rows[32];
+    cut_right(right, rows);
+    for (std::uint32_t row = 0; row < 32; ++row) multiply_row<fp32_dest>(left, rows, row, fidelity, dst);
 }
 
 }  // namespace
