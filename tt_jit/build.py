@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .cache.key import kernel_key
 from .cache.store import Store
 from .config import config
+from .notes import notes_in
 from .plan import Plan
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def _compile(func: tirx.PrimFunc, key: str, device: Device, verbose: bool) -> Co
     entry = {**artifact.files, PRIM_FUNC_FILE: prim_func_json, SCRIPT_FILE: func.script()}
     directory = store().write(key, entry)
     tell(verbose, f"compiled {artifact.name} into {directory}")
+    for note in notes_in(artifact.files):
+        tell(verbose, str(note))
     return Compiled(key=key, artifact=artifact, device=device, directory=directory, prim_func_json=prim_func_json)
 
 
@@ -153,6 +156,8 @@ def _from_disk(key: str, device: Device, verbose: bool) -> Compiled | None:
     statistics.disk_hits += 1
     directory = store().folder(key)
     tell(verbose, f"found {plan.name} in {directory}")
+    for note in notes_in(files):
+        tell(verbose, str(note))
     return Compiled(key=key, artifact=artifact, device=device, directory=directory, prim_func_json=prim_func_json)
 
 

@@ -14,6 +14,7 @@ from .codegen.kernels import KernelText, print_kernel
 from .codegen.plan_document import kernel_file, plan_document, programs_of
 from .config import config
 from .lower import LoweringContext, PassTrace, lower
+from .notes import NOTES_FILE, format_notes
 from .plan import Plan
 from .plan_json import format_json
 from .target import Target
@@ -47,6 +48,8 @@ def compile_prim_func(
     plan = Plan.from_json(document)
     files[PLAN_FILE] = document
     files["main.cpp"] = emit_host_program(plan)
+    if context.notes:
+        files[NOTES_FILE] = format_notes(context.notes)
     for file, text in trace.dumps.items():
         files[f"ir/{file}"] = text
     if dump_dir is not None:

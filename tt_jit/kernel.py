@@ -17,6 +17,7 @@ from .build import Compiled, build
 from .codegen.export import export_project
 from .data_format import FORMATS
 from .errors import ArgumentError, SourceLocation, UnsupportedError, located
+from .notes import PerformanceNote, notes_in
 from .signature import (
     CheckedCall,
     KernelSignature,
@@ -191,6 +192,11 @@ class Kernel:
     def plan(self) -> Plan:
         """tt.plan.json, parsed."""
         return self._compiled.artifact.plan
+
+    @property
+    def performance_notes(self) -> tuple[PerformanceNote, ...]:
+        """What of the kernel runs on a slow path: where, why, and what would be faster."""
+        return notes_in(self._compiled.artifact.files)
 
     @property
     def artifact_dir(self) -> Path:

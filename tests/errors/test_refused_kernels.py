@@ -31,7 +31,7 @@ def refused(kernel: Callable[[int], object], kind: type[errors.TTJitError], line
 
 
 @tt.jit(out_idx=[-1], device="emulator")
-def serial_loop_in_parallel(M: int) -> Any:
+def sine_in_a_loop_for_each_element(M: int) -> Any:
     @T.prim_func
     def main(A: T.Tensor((M, M), "float32"), C: T.Tensor((M, M), "float32")):
         with T.Kernel(1):
@@ -39,17 +39,18 @@ def serial_loop_in_parallel(M: int) -> Any:
             T.copy(A, tile)
             for i, j in T.Parallel(M, M):
                 while tile[i, j] < 1.0:
-                    tile[i, j] = tile[i, j] * 2.0
+                    tile[i, j] = T.sin(tile[i, j]) + 2.0
             T.copy(tile, C)
 
     return main
 
 
-def test_a_loop_that_has_no_form_on_tiles() -> None:
-    error = refused(serial_loop_in_parallel, errors.UnsupportedError, "while tile[i, j] < 1.0:")
+def test_a_loop_that_runs_element_by_element_has_few_functions() -> None:
+    line = "tile[i, j] = T.sin(tile[i, j]) + 2.0"
+    error = refused(sine_in_a_loop_for_each_element, errors.UnsupportedError, line)
     assert error.category == "not_yet" and "note: not supported yet" in str(error)
-    assert error.message == "a While inside T.Parallel cannot be evaluated tile by tile"
-    assert error.hint == "move serial loops outside of T.Parallel, or write the body as element-wise expressions"
+    assert error.message == "T.sin in code for single elements"
+    assert error.hint == "compute it with T.Parallel over a tile, which the vector unit does"
 
 
 @tt.jit(out_idx=[-1], device="emulator")
@@ -112,23 +113,24 @@ def test_an_instruction_that_only_gpus_have() -> None:
 
 
 @tt.jit(out_idx=[-1], device="emulator")
-def block_of_24_rows(M: int) -> Any:
+def operand_inside_a_tile(M: int) -> Any:
     @T.prim_func
-    def main(A: T.Tensor((M, M), "float32"), C: T.Tensor((M, M), "float32")):
+    def main(A: T.Tensor((M, M), "bfloat16"), C: T.Tensor((32, M), "float32")):
         with T.Kernel(1):
-            square = T.alloc_fragment((M, M), "float32")
-            T.copy(A, square)
-            for i, j in T.Parallel(24, M):
-                square[i, j] = square[i, j] * 2.0
-            T.copy(square, C)
+            a = T.alloc_shared((M, M), "bfloat16")
+            c = T.alloc_fragment((32, M), "float32")
+            T.copy(A, a)
+            T.gemm(a[16:48, 0:M], a, c, clear_accum=True)
+            T.copy(c, C)
 
     return main
 
 
-def test_a_block_shape_that_cannot_be_tiled() -> None:
-    error = refused(block_of_24_rows, errors.TilingError, "square[i, j] = square[i, j] * 2.0")
-    assert error.message == "square is written in blocks of 24 of its 64 elements, less than whole tiles"
-    assert error.hint == "write whole rows and columns, or blocks that are multiples of 32"
+def test_a_block_that_cannot_be_tiled() -> None:
+    line = "T.gemm(a[16:48, 0:M], a, c, clear_accum=True)"
+    error = refused(operand_inside_a_tile, errors.TilingError, line)
+    assert error.message == "T.gemm operand a starts at 16, inside a tile"
+    assert error.hint == "slice gemm operands at multiples of 32"
 
 
 def test_every_kind_of_mistake_has_a_class_of_its_own() -> None:

@@ -174,15 +174,30 @@ def test_a_state_that_is_written_and_read_back():
     assert_within(result, expected, 2.0**-20 * x.double().abs().reshape(5, 32, 64).cumsum(0).reshape(160, 64))
 
 
-def test_the_old_value_is_refused_by_its_line():
+def test_the_old_value_is_that_of_the_moment():
     @tt.jit
-    def ticket(Counter, Y):
+    def tickets(Counter, Y):
         Counter: T.Tensor((1,), "int32")
         Y: T.Tensor((32,), "int32")
         with T.Kernel(1, threads=32):
             for i in T.Parallel(32):
-                Y[i] = T.atomic_add(Counter[0], 1, return_prev=True)
+                Y[i] = T.atomic_add(Counter[0], 3, return_prev=True)
+
+    counter, y = torch.tensor([5], dtype=torch.int32), torch.zeros(32, dtype=torch.int32)
+    tickets(counter, y)
+    assert torch.equal(y.sort().values, 5 + 3 * torch.arange(32, dtype=torch.int32))
+    assert counter.item() == 5 + 3 * 32
+
+
+def test_two_old_values_in_one_statement_are_refused_by_their_line():
+    @tt.jit
+    def twice(Counter, Y):
+        Counter: T.Tensor((1,), "int32")
+        Y: T.Tensor((32,), "int32")
+        with T.Kernel(1, threads=32):
+            for i in T.Parallel(32):
+                Y[i] = T.atomic_add(Counter[0], 1, return_prev=True) + T.atomic_add(Counter[0], 1, return_prev=True)
 
     with pytest.raises(UnsupportedError, match="atomic_add with return_prev") as caught:
-        ticket(torch.zeros(1, dtype=torch.int32), torch.zeros(32, dtype=torch.int32))
+        twice(torch.zeros(1, dtype=torch.int32), torch.zeros(32, dtype=torch.int32))
     assert "return_prev=True" in caught.value.location.source_line()

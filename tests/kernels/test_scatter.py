@@ -6,7 +6,6 @@ import torch
 
 import tt_jit as tt
 from tests.kernels.tolerance import UNIT_ROUNDOFF, assert_within
-from tt_jit.errors import UnsupportedError
 
 # fmt: off
 
@@ -127,7 +126,7 @@ def test_updates_of_segments(dtype):
     assert_within(total, exact, 40 * UNIT_ROUNDOFF.get(torch_dtype, 0.0) * scale)
 
 
-def test_a_place_computed_on_chip_is_refused():
+def test_places_that_are_computed_on_chip():
     @tt.jit
     def kernel(X, Y):
         X: T.Tensor((32,), "int32")
@@ -139,6 +138,26 @@ def test_a_place_computed_on_chip_is_refused():
             for i in T.Parallel(32):
                 Y[place[i]] = X[i]
 
-    with pytest.raises(UnsupportedError, match="depends on place, which is computed on chip") as caught:
-        kernel(torch.zeros(32, dtype=torch.int32), torch.zeros(64, dtype=torch.int32))
-    assert caught.value.location.source_line().strip() == "Y[place[i]] = X[i]"
+    x, y = torch.randperm(32).int(), torch.full((64,), -1, dtype=torch.int32)
+    kernel(x, y)
+    expected = torch.full((64,), -1, dtype=torch.int32)
+    expected[x.long() * 2] = x
+    assert torch.equal(y, expected)
+
+
+def test_elements_at_places_that_are_computed_on_chip():
+    @tt.jit
+    def kernel(X, Places, Y):
+        X: T.Tensor((64,), "float32")
+        Places: T.Tensor((32,), "int32")
+        Y: T.Tensor((32,), "float32")
+        with T.Kernel(1, threads=32):
+            place = T.alloc_fragment((32,), "int32")
+            for i in T.Parallel(32):
+                place[i] = Places[i] * 2
+            for i in T.Parallel(32):
+                Y[i] = X[place[i]] + 1.0
+
+    x, places, y = torch.randn(64), torch.randint(0, 32, (32,), dtype=torch.int32), torch.zeros(32)
+    kernel(x, places, y)
+    assert torch.equal(y, x[places.long() * 2] + 1.0)

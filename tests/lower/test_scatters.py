@@ -81,18 +81,3 @@ def conditions(func: tir.PrimFunc) -> list[str]:
 
     tir.stmt_functor.post_order_visit(func.body, visit)
     return found
-
-
-def test_refuses_a_place_that_is_computed_on_chip() -> None:
-    @T.prim_func
-    def kernel(X: T.Tensor((32,), "int32"), Y: T.Tensor((64,), "int32")):
-        with T.Kernel(1):
-            place = T.alloc_fragment((32,), "int32")
-            for i in T.Parallel(32):
-                place[i] = X[i] * 2
-            for i in T.Parallel(32):
-                Y[place[i]] = 1
-
-    error = refusal(kernel, STAGE)
-    assert error.message == "the place of a store to Y depends on place, which is computed on chip"
-    assert line_of(error) == "Y[place[i]] = 1"

@@ -13,6 +13,7 @@ import tvm
 from tvm import tirx as tir
 
 from ..errors import SourceLocation, TTJitError
+from ..notes import PerformanceNote
 from ..target import Target
 
 _TILELANG = os.path.dirname(tilelang.__file__)
@@ -20,10 +21,17 @@ _TILELANG = os.path.dirname(tilelang.__file__)
 
 @dataclass(frozen=True, kw_only=True)
 class LoweringContext:
-    """What every pass may read besides the module: the chip and the numeric policy."""
+    """What every pass may read besides the module: the chip and the numeric policy; and where it leaves its notes."""
 
     target: Target
     precision: str = "accurate"
+    notes: list[PerformanceNote] = field(default_factory=list)
+
+    def note(self, *, what: str, why: str, hint: str, at: object) -> None:
+        """Record that ``what`` is slow, at the user's line of ``at``."""
+        place = location_of(at)
+        file, line = (place.file, place.line) if place is not None else ("", 0)
+        self.notes.append(PerformanceNote(what=what, why=why, hint=hint, file=file, line=line))
 
 
 PassFunction = Callable[[tvm.IRModule, LoweringContext], tvm.IRModule]

@@ -17,7 +17,8 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
-from .tile_ir import is_scalar_variable, leaves, parse, rewrite, sequence, tile_operator_name
+from .scalar_code import COPY_TILES, SCALAR_DTYPES, SCALAR_FUNCTIONS
+from .tile_ir import is_scalar_code, is_scalar_variable, leaves, parse, rewrite, sequence, tile_operator_name
 
 _GPU_WORDS = (
     "ptx",
@@ -47,7 +48,10 @@ def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFun
     """Return ``func`` without compiler hints; raise UnsupportedError for anything without a lowering."""
     _refuse_threads(func.body)
     for stmt in leaves(func.body):
-        if isinstance(stmt, tir.AllocBuffer):
+        if is_scalar_code(stmt):
+            for part in leaves(stmt.body):
+                _check_scalar_code(part)
+        elif isinstance(stmt, tir.AllocBuffer):
             _check_buffer(stmt)
         elif isinstance(stmt, tir.Bind) or (isinstance(stmt, tir.BufferStore) and is_scalar_variable(stmt.buffer)):
             continue
@@ -96,6 +100,30 @@ def _check_buffer(stmt: tir.AllocBuffer) -> None:
     scope = stmt.buffer.scope()
     if scope in _GPU_SCOPES:
         raise UnsupportedError(f"{stmt.buffer.name} lives in {scope} memory", category="gpu_only", at=stmt)
+
+
+def _check_scalar_code(stmt: tir.Stmt) -> None:
+    """Refuse calls and dtypes that code for single elements has no C++ for."""
+
+    def visit(node: object) -> None:
+        if isinstance(node, tir.Call) and _name(node).split(".")[-1] not in (*SCALAR_FUNCTIONS, COPY_TILES):
+            calls.append(_name(node))
+        if isinstance(node, (tir.BufferLoad, tir.BufferStore)) and str(node.buffer.dtype) not in SCALAR_DTYPES:
+            dtypes.append(str(node.buffer.dtype))
+
+    calls: list[str] = []
+    dtypes: list[str] = []
+    tir.stmt_functor.post_order_visit(stmt, visit)
+    if calls and isinstance(stmt, tir.Evaluate):
+        raise _refusal(stmt)
+    if calls:
+        raise UnsupportedError(
+            f"T.{calls[0].split('.')[-1]} in code for single elements",
+            hint="compute it with T.Parallel over a tile, which the vector unit does",
+            at=stmt,
+        )
+    if dtypes:
+        raise UnsupportedError(f"{dtypes[0]} in code for single elements", at=stmt)
 
 
 def _is_hint(stmt: tir.Stmt) -> bool:

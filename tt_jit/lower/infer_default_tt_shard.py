@@ -99,6 +99,13 @@ def infer_default_tt_shard(module: tvm.IRModule, context: LoweringContext) -> tv
     attributes: dict[str, object] = {}
     for name, accesses in tensors.items():
         layout = _choose(accesses)
+        if layout.kind == "row_major" and accesses.found and len(accesses.buffer.shape) > 1:
+            context.note(
+                what=f"{name} is kept in rows, and its blocks are made of pieces of them",
+                why="single elements of it are accessed, or blocks that are no whole tiles along the same dimensions",
+                hint="access it in blocks that start at multiples of 32, along the same two dimensions everywhere",
+                at=accesses.found[0].stmt,
+            )
         padding, read_back = _needs_padding(accesses.buffer, layout), accesses.is_read and accesses.is_written
         if name in blocks:
             _check_blocks(accesses, layout, blocks[name], padding and read_back)

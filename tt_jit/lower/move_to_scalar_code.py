@@ -21,15 +21,17 @@ After::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .copied_blocks import copied_blocks
+from .names import NewBuffers
 from .ops import do
-from .scalar_code import COPY_TILES, blocks_of, elements_of, overwrites, tiles_of
+from .scalar_code import COPY_TILES, SERIAL_THREADS, blocks_of, elements_of, overwrites, tiles_of
 from .scalar_loops import has_serial_loops, serial_loops
 from .tile_form import reason_for_scalar_code
 from .tile_ir import (
@@ -52,15 +54,19 @@ from .tile_ir import (
     with_span_of,
 )
 
-_FRAGMENT = "local.fragment"
-
 
 def move_to_scalar_code(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Wrap what runs element by element, and give it buffers of its own."""
     parts = statements_of(func.body)
     allocations = [part.buffer for part in parts if isinstance(part, tir.AllocBuffer)]
     body = sequence([part for part in parts if not isinstance(part, tir.AllocBuffer)])
-    forced = {hash(stmt) for stmt in leaves(body) if _must_move(stmt, body)}
+    copied = copied_blocks(body)
+    forced: set[int] = set()
+    for stmt in leaves(body):
+        why = str(stmt.node.value) if is_scalar_code(stmt) else reason_for_scalar_code(stmt, copied)
+        if why is not None:
+            forced.add(hash(stmt))
+            _note(stmt, why, context)
     if not forced:
         return func
     choice = _Choice(body=body, chosen=_with_other_stores(body, forced))
@@ -73,14 +79,21 @@ def move_to_scalar_code(func: tir.PrimFunc, context: LoweringContext) -> tir.Pri
         for buffer in allocations
         if buffer.name not in tiled and _is_used(body, buffer)
     }
-    streams = _Streams(names={b.name for b in allocations}, arrays=arrays)
+    streams = _Streams(new=NewBuffers.of(func), arrays=arrays)
     body = streams.statement(body)
     kept = [arrays.get(b.name, b) for b in allocations if b.name in arrays or _is_used(body, b)]
-    return func.with_body(sequence([*map(tir.AllocBuffer, [*kept, *streams.buffers]), body]))
+    return func.with_body(streams.new.declared(sequence([*map(tir.AllocBuffer, kept), body])))
 
 
-def _must_move(stmt: tir.Stmt, body: tir.Stmt) -> bool:
-    return is_scalar_code(stmt) or reason_for_scalar_code(stmt) is not None
+def _note(stmt: tir.Stmt, why: str, context: LoweringContext) -> None:
+    """Tell the user, unless the pass that made the code has done so."""
+    if why != SERIAL_THREADS:
+        context.note(
+            what="this runs element by element on a data-movement core",
+            why=why,
+            hint="element-wise steps follow each loop with stride 1, in blocks of whole 32 x 32 tiles",
+            at=stmt.body if is_scalar_code(stmt) else stmt,
+        )
 
 
 def _with_other_stores(body: tir.Stmt, forced: set[int]) -> set[int]:
@@ -316,9 +329,8 @@ def _is_used(body: tir.Stmt, buffer: tir.Buffer) -> bool:
 class _Streams:
     """Copies between tile code and scalar code, and arrays for what belongs to scalar code alone."""
 
-    names: set[str]
+    new: NewBuffers
     arrays: dict[str, tir.Buffer]
-    buffers: list[tir.Buffer] = field(default_factory=list)
 
     def statement(self, stmt: tir.Stmt) -> tir.Stmt:
         if isinstance(stmt, tir.SeqStmt):
@@ -343,26 +355,17 @@ class _Streams:
             if name in self.arrays:
                 continue
             if not written or not overwrites(statements_of(stmt.body), name):
-                source = self.stream(buffer, "read")
+                source = self.new.allocate(f"{name}_read", buffer.shape, buffer.dtype)
                 before.append(copy(whole(buffer), whole(source)))
                 replaced[name] = source
             if written:
-                target = self.stream(buffer, "written")
+                target = self.new.allocate(f"{name}_written", buffer.shape, buffer.dtype)
                 if name in replaced:
                     start.append(do(COPY_TILES, _any_element(replaced[name]), _any_element(target)))
                 after.append(copy(whole(target), whole(buffer)))
                 replaced[name] = target
         body = sequence([*start, with_buffers(stmt.body, replaced)])
         return sequence([with_span_of(part, stmt) for part in (*before, scalar_code(body), *after)])
-
-    def stream(self, like: tir.Buffer, suffix: str) -> tir.Buffer:
-        name, number = f"{like.name}_{suffix}", 1
-        while name in self.names:
-            name, number = f"{like.name}_{suffix}_{number}", number + 1
-        self.names.add(name)
-        buffer = tir.decl_buffer(like.shape, like.dtype, name, scope=_FRAGMENT)
-        self.buffers.append(buffer)
-        return buffer
 
 
 def _any_element(buffer: tir.Buffer) -> tir.BufferLoad:

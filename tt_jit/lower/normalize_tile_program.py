@@ -122,12 +122,12 @@ class _Normalizer:
             body = self.statement(stmt.body, dict(binds))
             return with_span_of(tir.While(self.expression(stmt.condition, binds), body), stmt)
         if is_scalar_code(stmt):
-            return self.scalar(stmt.body, binds)
+            return self.scalar(stmt.body, binds, str(stmt.node.value))
         if is_indivisible(stmt):
-            return self.scalar(stmt.body, binds)
+            return self.scalar(stmt.body, binds, "the old value of an atomic operation is used")
         return self.simple(stmt, binds)
 
-    def scalar(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
+    def scalar(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr], why: str) -> tir.Stmt:
         """``stmt`` as code for single elements: it stays as it stands, only names from outside change."""
 
         def visit(node: Any) -> object | None:
@@ -141,7 +141,7 @@ class _Normalizer:
         body = tir.stmt_functor.substitute(stmt, binds) if binds else stmt
         if self.renamed:
             body = tir.stmt_functor.ir_transform(body, None, visit, ["tirx.BufferLoad", "tirx.BufferStore"])
-        return scalar_code(body)
+        return scalar_code(body, why)
 
     def simple(self, stmt: tir.Stmt, binds: dict[tir.Var, tir.PrimExpr]) -> tir.Stmt:
         if isinstance(stmt, tir.BufferStore):
@@ -198,7 +198,8 @@ class _Normalizer:
         if not moves_outside(body, [loop.loop_var for loop in loops]):
             for loop in reversed(loops):
                 body = tir.For(loop.loop_var, loop.min, loop.extent, tir.ForKind.SERIAL, body)
-            return self.scalar(with_span_of(without_marks(body), stmt), binds)
+            why = "a loop that depends on the lane, or the old value of an atomic operation, stands inside T.Parallel"
+            return self.scalar(with_span_of(without_marks(body), stmt), binds, why)
         private = self.private_to(stmt)
         once = dict.fromkeys(assigned_once(body, private), tir.const(0))
         parallel = ParallelBody(names=self, loops=loops, private=private, values=once)

@@ -13,8 +13,21 @@ from ..errors import UnsupportedError
 from .tile_ir import ARRAY_SCOPE, GLOBAL_SCOPE, is_const_int, is_scalar_code, is_scalar_variable, leaves, statements_of
 
 COPY_TILES = "copy_tiles"
+SERIAL_THREADS = "reader"
+"""What scalar code of threads says about its reason; there is one note for all of it."""
 _JUMPS = {"tl.loop_break": "break", "tirx.break_loop": "break", "tirx.continue_loop": "continue"}
 ARRAY_MEMORY = "array_memory"
+SCALAR_FUNCTIONS = frozenset(
+    "exp __exp exp2 exp10 log __log log2 log10 sqrt rsqrt tanh sigmoid floor ceil fast_rcp fabs abs infinity "
+    "reinterpret if_then_else likely bitwise_and bitwise_or bitwise_xor bitwise_not shift_left shift_right "
+    "loop_break break_loop continue_loop".split()
+)
+"""What code for single elements may call."""
+SCALAR_DTYPES = frozenset(
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float16 bfloat16 float8_e4m3fn float8_e4m3 "
+    "float8_e5m2".split()
+)
+"""The dtypes of its variables and arrays."""
 _ALIGNMENT = 64
 _BYTES = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2, "uint16": 2, "int64": 8, "uint64": 8}
 

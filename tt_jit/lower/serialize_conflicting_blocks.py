@@ -61,6 +61,12 @@ def serialize_conflicting_blocks(func: tir.PrimFunc, context: LoweringContext) -
         axis for axis in axes if any(name in atomics and not uses.separated_by(axis) for name, uses in tensors.items())
     ]
     if serial:
+        context.note(
+            what=f"the blocks along {', '.join(axis.name for axis in serial)} run one after another on one core",
+            why="they update the same elements atomically",
+            hint="give each block elements of its own, and add them up in another T.Kernel",
+            at=func,
+        )
         func = func.with_body(_serialized(func.body, serial))
     ordered = sorted(name for name, uses in tensors.items() if uses.needs_order(axes))
     return func.with_attr(ORDERED_ATTRIBUTE, ordered) if ordered else func

@@ -68,13 +68,13 @@ _ZERO = tir.IntImm("int32", 0)
 
 def serialize_threads(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite every kernel of ``func`` that depends on thread numbers."""
-    return func.with_body(_kernels(func.body)) if uses_threads(func.body) else func
+    return func.with_body(_kernels(func.body, context)) if uses_threads(func.body) else func
 
 
-def _kernels(stmt: tir.Stmt) -> tir.Stmt:
+def _kernels(stmt: tir.Stmt, context: LoweringContext) -> tir.Stmt:
     """``stmt`` with the innermost body of every grid nest rewritten."""
     if isinstance(stmt, tir.SeqStmt):
-        return sequence([_kernels(child) for child in stmt.seq])
+        return sequence([_kernels(child, context) for child in stmt.seq])
     if isinstance(stmt, tir.SBlockRealize):
         block = stmt.block
         inner = tir.SBlock(
@@ -82,7 +82,7 @@ def _kernels(stmt: tir.Stmt) -> tir.Stmt:
             block.reads,
             block.writes,
             block.name_hint,
-            _kernels(block.body),
+            _kernels(block.body, context),
             block.init,
             block.alloc_buffers,
             block.match_buffers,
@@ -92,8 +92,8 @@ def _kernels(stmt: tir.Stmt) -> tir.Stmt:
     if isinstance(stmt, tir.For) and stmt.kind == tir.ForKind.THREAD_BINDING:
         inner = stmt.body
         if isinstance(inner, tir.For) and inner.kind == tir.ForKind.THREAD_BINDING:
-            return with_body(stmt, _kernels(inner))
-        return with_body(stmt, _serialized(inner)) if uses_threads(inner) else stmt
+            return with_body(stmt, _kernels(inner, context))
+        return with_body(stmt, _serialized(inner, context)) if uses_threads(inner) else stmt
     return stmt
 
 
@@ -102,7 +102,7 @@ def _launch_of(block: tir.SBlock) -> tuple[int, ...]:
     return tuple(int(getattr(extent, "value", extent)) for extent in extents)
 
 
-def _serialized(body: tir.Stmt) -> tir.Stmt:
+def _serialized(body: tir.Stmt, context: LoweringContext) -> tir.Stmt:
     blocks = nodes_of(body, tir.SBlock)
     extents = next((launch for launch in map(_launch_of, blocks) if launch), _DEFAULT_LAUNCH)
     variables = tuple(tir.Var(name, "int32") for name in ("tx", "ty", "tz"))
@@ -114,6 +114,13 @@ def _serialized(body: tir.Stmt) -> tir.Stmt:
     # The first round finds the regions, which tell what must outlive one; the second one writes them.
     survey = _Cutter(threads=threads)
     survey.items(statements_of(plain), None)
+    if survey.regions:
+        context.note(
+            what=f"code for single threads runs on a data-movement core, {threads.count} threads one after another",
+            why="a Tensix core has no threads (T.get_thread_binding)",
+            hint="write the work of all threads as T.Parallel over the block",
+            at=survey.regions[0][0],
+        )
     kept = _kept_across(survey.regions, threads)
     buffers = {b.name: _over_threads(b, threads) for b in program.buffers if b.name in kept}
     cutter = _Cutter(threads=threads, arrays=buffers)

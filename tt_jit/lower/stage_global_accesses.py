@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import tvm
 from tvm import tirx as tir
 
-from ..errors import UnsupportedError
+from ..errors import InternalError, UnsupportedError
 from .base import LoweringContext
 from .copied_blocks import copied_blocks, element_behind
 from .names import NewBuffers
@@ -54,13 +54,14 @@ from .tile_ir import (
 
 def stage_global_accesses(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite element-wise global accesses of ``func`` into copies and on-chip accesses."""
-    stager = _Stager(new=NewBuffers.of(func), copied=copied_blocks(func.body))
+    stager = _Stager(context=context, new=NewBuffers.of(func), copied=copied_blocks(func.body))
     body = rewrite(func.body, stager.leaf)
     return func.with_body(stager.new.declared(body))
 
 
 @dataclass(kw_only=True)
 class _Stager:
+    context: LoweringContext
     new: NewBuffers
     copied: dict[str, Region]
 
@@ -133,6 +134,12 @@ class _Stager:
 
     def scatter(self, record: Elementwise, stmt: tir.Stmt) -> tir.Stmt:
         """The store as a scatter of values that are computed first."""
+        self.context.note(
+            what=f"{record.store.buffer.name} is written one element after another",
+            why="the places of the elements are no block of the tensor",
+            hint="store blocks: each loop of T.Parallel alone in one dimension, with stride 1",
+            at=stmt,
+        )
         access = f"store to {record.store.buffer.name}"
         indices = [self.index_in_tensors(index, access, stmt) for index in record.store.indices]
         scatter = scatter_of(record, indices, self.allocate)
@@ -146,11 +153,7 @@ class _Stager:
                 continue
             block = self.copied.get(load.buffer.name)
             if block is None:
-                raise UnsupportedError(
-                    f"the place of a {access} depends on {load.buffer.name}, which is computed on chip",
-                    hint="read the index from a tensor, which an earlier T.Kernel may have written",
-                    at=stmt,
-                )
+                raise InternalError(f"the place of a {access} depends on {load.buffer.name}, which is computed on chip")
             replacements.append((load, element_behind(load, block)))
         return replace_loads(index, replacements) if replacements else index
 
@@ -180,6 +183,12 @@ class _Stager:
 
     def gathered_load(self, load: tir.BufferLoad, record: Elementwise, before: list[tir.Stmt]) -> tir.BufferLoad:
         """The load of a buffer that the reader fills lane by lane: the index has no block form."""
+        self.context.note(
+            what=f"{load.buffer.name} is read one element after another",
+            why="the places of the elements are no block of the tensor",
+            hint="load blocks: each loop of T.Parallel alone in one dimension, with stride 1",
+            at=record.store,
+        )
         used = [
             (var, extent)
             for var, extent in zip(record.loop_vars, record.extents, strict=True)

@@ -182,9 +182,9 @@ def is_scalar_code(stmt: object) -> bool:
     return isinstance(stmt, tir.AttrStmt) and stmt.attr_key == SCALAR_CODE
 
 
-def scalar_code(body: tir.Stmt) -> tir.Stmt:
-    """``body`` as code for single elements."""
-    return with_span_of(tir.AttrStmt(tir.StringImm("reader"), SCALAR_CODE, tir.IntImm("int32", 1), body), body)
+def scalar_code(body: tir.Stmt, why: str = "reader") -> tir.Stmt:
+    """``body`` as code for single elements; ``why`` it is that, until a performance note says so."""
+    return with_span_of(tir.AttrStmt(tir.StringImm(why), SCALAR_CODE, tir.IntImm("int32", 1), body), body)
 
 
 def is_gather(record: object) -> TypeGuard[Elementwise]:
