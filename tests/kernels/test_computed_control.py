@@ -242,3 +242,47 @@ def test_the_steps_of_a_parallel_body_are_those_of_a_lane():
     assert torch.equal(b, old_a)
     assert torch.equal(a, old_b.clamp(max=0))
     assert torch.equal(result, step + (old_b > 0))
+
+
+@tt.jit
+def sum_until(X, Last, Skip):
+    X: T.Tensor((512, 64), "float32")
+    Last: T.Tensor((2,), "int32")
+    Skip: T.Tensor((16,), "int32")
+    Y = T.empty((64, 64), "float32")
+    with T.Kernel(2) as bx:
+        tile = T.alloc_fragment((32, 64), "float32")
+        total = T.alloc_fragment((32, 64), "float32")
+        n = T.alloc_var("int32")
+        T.clear(total)
+        for k in T.serial(16):
+            if k == Last[bx]:
+                break
+            if Skip[k] > 0:
+                continue
+            T.copy(X[k * 32, 0], tile)
+            for i, j in T.Parallel(32, 64):
+                total[i, j] += tile[i, j]
+        n = 0
+        while n < 10:
+            n += 1
+            if n == 4:
+                continue
+            if n > 6:
+                break
+            for i, j in T.Parallel(32, 64):
+                total[i, j] += n
+        T.copy(total, Y[bx * 32, 0])
+    return Y
+
+
+def test_break_and_continue():
+    x = torch.randint(-9, 9, (512, 64)).float()
+    last = torch.tensor([11, 16], dtype=torch.int32)
+    skip = (torch.rand(16) > 0.6).int()
+    blocks = x.split(32)
+    wanted = [
+        sum((blocks[k] for k in range(end) if not skip[k]), torch.zeros(32, 64)) + 1 + 2 + 3 + 5 + 6
+        for end in last.tolist()
+    ]
+    assert torch.equal(sum_until(x, last, skip), torch.cat(wanted))

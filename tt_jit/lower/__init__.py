@@ -45,6 +45,7 @@ from .split_expressions import split_expressions
 from .split_kernels import split_kernels
 from .split_roles import split_roles
 from .stage_global_accesses import stage_global_accesses
+from .structure_loop_exits import structure_loop_exits
 from .tensorize_tt import tensorize_tt
 from .tile_pad_tt import tile_pad_tt
 from .transpose_operands import transpose_operands
@@ -58,6 +59,7 @@ PIPELINE = (
     function_pass(rewrite_atomics),
     function_pass(serialize_threads),
     function_pass(normalize_tile_program),
+    function_pass(structure_loop_exits),
     function_pass(resolve_tensor_views),
     function_pass(promote_scalar_variables),
     function_pass(split_at_grid_syncs),
