@@ -79,10 +79,12 @@ def matmul(M, N, K):
 @tt_jit.jit(device="ttnn")
 def scale_heads(B, S, H, D):
     """Reads (S, D) planes of (B, S, H, D) and a vector along D, writes such planes."""
-    shape = (B, S, H, D)
-
     @T.prim_func
-    def main(X: T.Tensor(shape, "bfloat16"), V: T.Tensor((D,), "bfloat16"), Y: T.Tensor(shape, "bfloat16")):
+    def main(
+        X: T.Tensor((B, S, H, D), "bfloat16"),
+        V: T.Tensor((D,), "bfloat16"),
+        Y: T.Tensor((B, S, H, D), "bfloat16"),
+    ):
         with T.Kernel(T.ceildiv(S, 32), H, B, threads=128) as (bx, by, bz):
             tile, row = T.alloc_fragment((32, D), "bfloat16"), T.alloc_fragment((D,), "bfloat16")
             T.copy(X[bz, bx * 32 : bx * 32 + 32, by, 0:D], tile)
@@ -170,6 +172,8 @@ def test_an_order_of_the_kernels_own_is_refused_or_made_on_the_chip() -> None:
     with tt_jit.config.scope(convert_layouts=True):
         kernel(given, on_chip(v), result)
         kernel(given, v, result)
+    with pytest.raises(ArgumentError, match="convert_layouts"):
+        kernel(given, on_chip(v), result)
     assert torch.equal(ttnn.to_torch(result), expected)
     assert torch.equal(ttnn.to_torch(given), x)
 

@@ -247,9 +247,8 @@ class LoadedTtnnKernel:
         # ttnn's specs compare by value but do not hash by value: look the bindings through, the latest first.
         looks = [_look(tensor) for tensor in tensors]
         looks += [scalars[index] for index in self._size_scalars]
-        looks.append(config.convert_layouts)
         for position, binding in enumerate(self._bindings):
-            if binding.looks == looks:
+            if binding.looks == looks and (not binding.relaid or config.convert_layouts):
                 if position:
                     self._bindings.insert(0, self._bindings.pop(position))
                 return binding
