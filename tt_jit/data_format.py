@@ -1,8 +1,8 @@
 """Which device data format carries which TileLang dtype, and what a tile of it costs.
 
 ttnn has no Float16 tensor, so ``float16`` travels as Float32 pages (exact, and exact in TF32 too); every fp8 value is
-exact in bfloat16; int8 and int16 travel as Int32. The block floats carry no dtype of their own: a floating-point tensor
-is kept in one where the user asks for it.
+exact in bfloat16; int8 and int16 travel as Int32. Elements of 4 bits are widened by the host (``packed.py``). The
+block floats carry no dtype of their own: a floating-point tensor is kept in one where the user asks for it.
 """
 
 from __future__ import annotations
@@ -62,9 +62,19 @@ _GLOBAL_FORMATS = {
     "bool": UINT8,
     "int8": INT32,
     "int16": INT32,
+    "int4": INT32,
+    "uint4": UINT8,
+    "float4_e2m1fn": FLOAT16_B,
 }
 
-_COMPUTE_FORMATS = {**_GLOBAL_FORMATS, "uint16": INT32, "uint8": INT32, "uint32": UINT32, "bool": FLOAT32}
+_COMPUTE_FORMATS = {
+    **_GLOBAL_FORMATS,
+    "uint16": INT32,
+    "uint8": INT32,
+    "uint4": INT32,
+    "uint32": UINT32,
+    "bool": FLOAT32,
+}
 
 
 def global_format(dtype: str) -> DataFormat | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import cached_property, partial
 from operator import itemgetter
 from pathlib import Path
@@ -18,6 +18,7 @@ from .codegen.export import export_project
 from .data_format import FORMATS
 from .errors import ArgumentError, SourceLocation, UnsupportedError, located
 from .notes import PerformanceNote, notes_in
+from .packed import widening
 from .signature import (
     CheckedCall,
     KernelSignature,
@@ -118,7 +119,8 @@ class Kernel:
         checked = check_arguments(self.signature, values, takes_chip_tensors=hasattr(loaded, "allocate"))
         if checked.on_chip:
             loaded = self._stored_like(values).load()
-        launcher = _make_launcher(self.signature, checked, loaded)
+        written = {tensor.param_index for tensor in self.plan.tensors if tensor.is_written}
+        launcher = _make_launcher(self.signature, checked, loaded, written)
         if len(self._launchers) >= _MAX_LAUNCHERS:
             self._launchers.clear()
         self._launchers[self._key(values)] = launcher
@@ -348,9 +350,12 @@ class Kernel:
         return {"latency": self.latency, "config": self.config, "ref_latency": self.ref_latency}
 
 
-def _make_launcher(signature: KernelSignature, checked: CheckedCall, loaded: Any) -> Launcher:
+def _make_launcher(
+    signature: KernelSignature, checked: CheckedCall, loaded: Any, written: Container[int | None]
+) -> Launcher:
     """A closure that allocates the outputs, sorts the arguments and launches; everything else is decided here."""
-    launch: Callable[..., None] = loaded.launch
+    arrays = [(index, p.dtype) for index, p in enumerate(signature.parameters) if p.kind != "scalar"]
+    launch = widening(loaded.launch, [dtype for _, dtype in arrays], [index in written for index, _ in arrays])
     inputs = signature.inputs
     # The values of a call are followed by the allocated outputs; these are the places of the launch's arguments
     # among them.

@@ -14,6 +14,7 @@ import torch
 
 from .errors import ArgumentError
 from .expression import Binary, Expression, Integer, Name, Node
+from .packed import PACKED
 from .storage import BLOCK_DTYPES, BLOCK_FORMATS
 
 ParameterKind = Literal["tensor", "scalar", "pointer"]
@@ -43,9 +44,6 @@ _TORCH_DTYPES: dict[str, tuple[torch.dtype, ...]] = {
     "float4_e2m1fn": _torch_dtypes("float4_e2m1fn_x2", "int8", "uint8"),
     "custom[tfloat32]": _torch_dtypes("float32"),
 }  # fmt: skip
-
-# How many elements share one byte of storage: torch's last dimension is that much shorter.
-_PACKED = {"int4": 2, "uint4": 2, "float4_e2m1fn": 2}
 
 _INTEGER_RANGE = {
     f"{sign}int{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -252,8 +250,8 @@ def check_arguments(signature: KernelSignature, values: Sequence[Any], takes_chi
                 hint="pass the output as an argument instead of naming it in out_idx",
             )
         sizes = [size.evaluate(known) for size in parameter.shape]
-        if sizes and parameter.dtype in _PACKED:
-            sizes[-1] //= _PACKED[parameter.dtype]
+        if sizes and parameter.dtype in PACKED:
+            sizes[-1] //= PACKED[parameter.dtype]
         outputs.append(OutputSpec(shape=tuple(sizes), dtype=torch_dtype(parameter.dtype)))
     on_chip = takes_chip_tensors and any(map(is_chip_tensor, values))
     return CheckedCall(outputs=tuple(outputs), device=device, symbols=known, on_chip=on_chip)
@@ -388,7 +386,7 @@ def _equations(signature: KernelSignature, values: Sequence[Any]) -> list[_Equat
         if parameter.kind != "tensor" or value is None:
             continue
         sizes = tuple(value.shape)
-        packed = _PACKED.get(parameter.dtype, 1)
+        packed = PACKED.get(parameter.dtype, 1)
         if sizes and packed > 1:
             sizes = (*sizes[:-1], sizes[-1] * packed)
         for dim, size in enumerate(parameter.shape):

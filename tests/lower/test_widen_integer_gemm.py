@@ -75,5 +75,5 @@ def test_refuses_wider_integers() -> None:
     error = refusal(kernel, PASS)
     assert isinstance(error, UnsupportedError)
     assert error.message == "T.gemm of int16 and int16"
-    assert error.hint == "8-bit integers and floating point have an exact form"
+    assert error.hint == "integers of 4 and 8 bits and floating point have an exact form"
     assert line_of(error) == "T.gemm(a, a, c, clear_accum=True)"

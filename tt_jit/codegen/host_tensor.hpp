@@ -118,19 +118,19 @@ inline ElementType bfloat16_pages_of(const SmallFloat& format) {
     return {2, 2, to_device, to_host, from_number, true};
 }
 
-// The element type of a dtype; its pages have the data format that tt.plan.json gives for that dtype.
+// The element type of a dtype (files have one element of 4 bits in each byte, or bfloat16); its pages have the data format that tt.plan.json gives for that dtype.
 inline ElementType element_type(const std::string& dtype) {
     if (dtype == "float16 as bfloat16") return bfloat16_pages_of(kFloat16);
     if (dtype == "float32" || dtype == "custom[tfloat32]") return {4, 4, same_bits, same_bits, float_bits, true};
-    if (dtype == "bfloat16") return small_float_type(kBFloat16, 2, 2);
+    if (dtype == "bfloat16" || dtype == "float4_e2m1fn") return small_float_type(kBFloat16, 2, 2);
     if (dtype == "float16") return small_float_type(kFloat16, 2, 4);
     if (dtype == "float8_e4m3fn" || dtype == "float8_e4m3") return small_float_type(kFloat8E4M3, 1, 2);
     if (dtype == "float8_e5m2") return small_float_type(kFloat8E5M2, 1, 2);
     if (dtype == "int32" || dtype == "uint32") return integer_type(4, 4, false);
     if (dtype == "uint16") return integer_type(2, 2, false);
-    if (dtype == "uint8" || dtype == "bool") return integer_type(1, 1, false);
+    if (dtype == "uint8" || dtype == "uint4" || dtype == "bool") return integer_type(1, 1, false);
     if (dtype == "int16") return integer_type(2, 4, true);
-    if (dtype == "int8") return integer_type(1, 4, true);
+    if (dtype == "int8" || dtype == "int4") return integer_type(1, 4, true);
     throw std::invalid_argument("no data format for dtype " + dtype);
 }
 

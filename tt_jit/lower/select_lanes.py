@@ -41,7 +41,7 @@ from .tile_ir import (
     with_body,
 )
 
-_EXACT_DTYPES = ("int8", "uint8")
+_EXACT_DTYPES = ("int4", "uint4", "int8", "uint8")
 _SQUARE_POLICY = 0
 
 

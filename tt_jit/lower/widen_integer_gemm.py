@@ -40,7 +40,7 @@ from .tile_ir import (
     whole,
 )
 
-_EXACT_DTYPES = ("int8", "uint8")
+_EXACT_DTYPES = ("int4", "uint4", "int8", "uint8")
 
 
 def widen_integer_gemm(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
@@ -61,7 +61,7 @@ class _Widener:
         if any(str(region.buffer.dtype) not in _EXACT_DTYPES for region in (record.a, record.b)):
             raise UnsupportedError(
                 f"T.gemm of {record.a.buffer.dtype} and {record.b.buffer.dtype}",
-                hint="8-bit integers and floating point have an exact form",
+                hint="integers of 4 and 8 bits and floating point have an exact form",
                 at=stmt,
             )
         high, low = self.like(record.a, "high", "bfloat16"), self.like(record.a, "low", "bfloat16")
