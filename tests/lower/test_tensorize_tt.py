@@ -6,7 +6,7 @@ import pytest
 import tilelang.language as T
 from tvm import tirx as tir
 
-from tt_jit.errors import TilingError, UnsupportedError
+from tt_jit.errors import TilingError
 from tt_jit.lower import PIPELINE
 from tt_jit.lower.base import LoweringContext, run_pipeline
 
@@ -247,21 +247,35 @@ def test_clear_false_folds_the_old_value_in() -> None:
     ]
 
 
-def test_refuses_a_reduction_over_part_of_a_buffer() -> None:
+def test_refuses_a_reduction_that_starts_inside_a_tile() -> None:
     @T.prim_func
     def kernel(A: T.Tensor((64, 64), "float32"), C: T.Tensor((32,), "float32")):
         with T.Kernel(1):
             a = T.alloc_fragment((64, 64), "float32")
             r = T.alloc_fragment((32,), "float32")
             T.copy(A, a)
-            T.reduce_max(a[0:32, 0:64], r, dim=1)
+            T.reduce_max(a[16:48, 0:64], r, dim=1)
             T.copy(r, C)
 
     error = refusal(kernel, PASS)
-    assert isinstance(error, UnsupportedError)
-    assert error.message == "a reduction over part of a is not supported"
+    assert isinstance(error, TilingError)
+    assert error.message == "a reduction operand a starts at 16, inside a tile"
     # T.reduce_max is a macro of TileLang; only tt_jit's own tracing knows where it was called (tests/errors).
     assert line_of(error).startswith("def kernel(A:")
+
+
+def test_a_reduction_over_part_of_a_buffer_reads_its_tiles_only() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64, 96), "float32"), C: T.Tensor((32,), "float32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((64, 96), "float32")
+            r = T.alloc_fragment((32,), "float32")
+            T.copy(A, a)
+            T.reduce_max(a[32:64, 32:96], r, dim=1)
+            T.copy(r, C)
+
+    text = between(kernel, "T.tt.copy_tile(", "T.tt.sfpu_reduce")
+    assert "copy_tile(a.data, 4, 0)" in text and "copy_tile(a.data, 5, 1)" in text and text.count("copy_tile") == 2
 
 
 # ---- element-wise loops --------------------------------------------------------------------------------------------
@@ -364,10 +378,12 @@ def test_refuses_a_store_to_part_of_a_tile() -> None:
                 a[i, j] = 0.0
             T.copy(a, C)
 
-    # Left out is the pass that finds such stores and runs them element by element.
-    moves, splits = position_of("move_to_scalar_code"), position_of("split_expressions")
+    # Left out are the passes that find such stores and compute whole tiles, or run them element by element.
+    aligns, moves = position_of("align_partial_accesses"), position_of("move_to_scalar_code")
+    splits = position_of("split_expressions")
+    rest = (*PIPELINE[aligns + 1 : moves], *PIPELINE[moves + 1 : splits + 1])
     with pytest.raises(TilingError) as caught:
-        run_pipeline(run(kernel, 0, moves), PIPELINE[moves + 1 : splits + 1], LoweringContext(target=WORMHOLE))
+        run_pipeline(run(kernel, 0, aligns), rest, LoweringContext(target=WORMHOLE))
     error = caught.value
     assert error.message == "a is written in blocks of 16 of its 64 elements, less than whole tiles"
     assert error.hint == "write whole rows and columns, or blocks that are multiples of 32"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tilelang import tvm
 
+from .align_partial_accesses import align_partial_accesses
 from .apply_tt_defaults import apply_tt_defaults
 from .assign_roles import assign_roles
 from .base import LoweringContext, PassTrace, function_pass, module_pass, run_pipeline
@@ -34,15 +35,18 @@ from .orient_vectors import orient_vectors
 from .promote_scalar_variables import promote_scalar_variables
 from .read_scalars import read_scalars
 from .reduce_colliding_updates import reduce_colliding_updates
+from .resolve_buffer_views import resolve_buffer_views
 from .resolve_tensor_views import resolve_tensor_views
 from .rewrite_atomics import rewrite_atomics
 from .select_lanes import select_lanes
+from .separate_partial_updates import separate_partial_updates
 from .serialize_conflicting_blocks import serialize_conflicting_blocks
 from .serialize_reductions import serialize_reductions
 from .serialize_threads import serialize_threads
 from .split_at_grid_syncs import split_at_grid_syncs
 from .split_expressions import split_expressions
 from .split_kernels import split_kernels
+from .split_reductions import split_reductions
 from .split_roles import split_roles
 from .stage_global_accesses import stage_global_accesses
 from .structure_loop_exits import structure_loop_exits
@@ -61,11 +65,14 @@ PIPELINE = (
     function_pass(normalize_tile_program),
     function_pass(structure_loop_exits),
     function_pass(resolve_tensor_views),
+    function_pass(resolve_buffer_views),
     function_pass(promote_scalar_variables),
     function_pass(split_at_grid_syncs),
     module_pass(split_kernels),
     function_pass(select_lanes),
+    function_pass(split_reductions),
     function_pass(serialize_reductions),
+    function_pass(align_partial_accesses),
     function_pass(move_to_scalar_code),
     function_pass(reduce_colliding_updates),
     function_pass(lower_reducers),
@@ -79,6 +86,7 @@ PIPELINE = (
     function_pass(expand_reinterprets),
     function_pass(widen_integer_gemm),
     function_pass(transpose_operands),
+    function_pass(separate_partial_updates),
     function_pass(orient_vectors),
     function_pass(infer_tile_layout),
     function_pass(tile_pad_tt),

@@ -50,7 +50,7 @@ _HINT_ATTRIBUTES = ("threadblock_swizzle_pattern", "tl.min_blocks_per_sm", "prag
 
 def normalize_tile_program(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite ``func`` to allocations, then the grid loops, then tile statements and plain control flow."""
-    normalizer = _Normalizer(uses=_uses_of_data(func.body))
+    normalizer = _Normalizer(uses=_uses_of_data(func.body), views=_buffers_by_data(func.body))
     body = normalizer.statement(func.body, {})
     allocations = [tir.AllocBuffer(buffer) for buffer in normalizer.buffers]
     func = func.with_body(sequence([*allocations, body]))
@@ -60,6 +60,7 @@ def normalize_tile_program(func: tir.PrimFunc, context: LoweringContext) -> tir.
 @dataclass(kw_only=True)
 class _Normalizer:
     uses: Counter[tir.Var]
+    views: dict[tir.Var, list[tir.Buffer]]
     buffers: list[tir.Buffer] = field(default_factory=list)
     renamed: dict[tir.Buffer, tir.Buffer] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
@@ -76,8 +77,12 @@ class _Normalizer:
     def allocate(self, buffer: tir.Buffer) -> None:
         name = unique_name(buffer.name, self.names)
         self.names.add(name)
-        if name != buffer.name:
+        if name != buffer.name or name != buffer.data.name:
             fresh = tir.decl_buffer(buffer.shape, buffer.dtype, name, scope=buffer.scope())
+            for view in self.views.get(buffer.data, []):
+                self.renamed[view] = tir.decl_buffer(
+                    view.shape, view.dtype, view.name, data=fresh.data, scope=view.scope()
+                )
             self.renamed[buffer] = fresh
             buffer = fresh
         self.buffers.append(buffer)
@@ -231,6 +236,20 @@ def _uses_of_data(stmt: tir.Stmt) -> Counter[tir.Var]:
     def visit(node: object) -> None:
         if isinstance(node, (tir.BufferLoad, tir.BufferStore)):
             found[node.buffer.data] += 1
+
+    tir.stmt_functor.post_order_visit(stmt, visit)
+    return found
+
+
+def _buffers_by_data(stmt: tir.Stmt) -> dict[tir.Var, list[tir.Buffer]]:
+    """All names under which memory is accessed in ``stmt``."""
+    found: dict[tir.Var, list[tir.Buffer]] = {}
+
+    def visit(node: object) -> None:
+        if isinstance(node, (tir.BufferLoad, tir.BufferStore)):
+            known = found.setdefault(node.buffer.data, [])
+            if not any(node.buffer.same_as(other) for other in known):
+                known.append(node.buffer)
 
     tir.stmt_functor.post_order_visit(stmt, visit)
     return found

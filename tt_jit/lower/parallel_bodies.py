@@ -151,11 +151,12 @@ class ParallelBody:
         if stmt.buffer.data in self.private and stmt.buffer.scope() in LANE_SCOPES:
             self.lane_buffer(stmt.buffer)
         store = self.of_lanes(self.names.simple(stmt, binds))
+        lengths, guard = _guarded_lengths(guard, store)
         if guard is not None and not _guards_only_bounds(guard, store):
             old = tir.BufferLoad(store.buffer, list(store.indices))
             value = tir.Call(store.value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [guard, store.value, old])
             store = with_span_of(tir.BufferStore(store.buffer, value, list(store.indices)), stmt)
-        return self.nest(store, stmt, binds)
+        return self.nest(store, stmt, binds, lengths)
 
     def reducer_update(self, stmt: tir.Evaluate, binds: Binds, guard: tir.PrimExpr | None) -> tir.BufferStore:
         """``T.reducer_update(total[i], value)`` as the store ``total[i] = total[i] + value``."""
@@ -171,8 +172,10 @@ class ParallelBody:
         store = tir.BufferStore(target.buffer, combine(target, value), list(target.indices))
         return self.of_lanes(self.names.simple(with_span_of(store, stmt), binds))
 
-    def nest(self, store: tir.BufferStore, stmt: tir.Stmt, binds: Binds) -> tir.Stmt:
-        """The loops around one store; the first one keeps the user's variables."""
+    def nest(
+        self, store: tir.BufferStore, stmt: tir.Stmt, binds: Binds, lengths: dict[tir.Var, tir.PrimExpr] | None = None
+    ) -> tir.Stmt:
+        """The loops around one store, at most ``lengths`` long; the first one keeps the user's variables."""
         variables = [loop.loop_var for loop in self.loops]
         if self.count:
             variables = [tir.Var(v.name, v.dtype) for v in variables]
@@ -182,6 +185,8 @@ class ParallelBody:
         nest: tir.Stmt = store
         for loop, var in zip(reversed(self.loops), reversed(variables), strict=True):
             low, extent = self.names.expression(loop.min, binds), self.names.expression(loop.extent, binds)
+            if lengths and loop.loop_var in lengths:
+                extent = tvm.arith.Analyzer().simplify(tir.Min(extent, lengths[loop.loop_var]))
             nest = tir.For(var, low, extent, tir.ForKind.PARALLEL, nest)
         return with_span_of(with_span_of(nest, store), self.loops[0] if self.loops else stmt)
 
@@ -291,6 +296,24 @@ def _merged_branches(stmt: tir.IfThenElse) -> tir.BufferStore | None:
         return None
     value = tir.Call(yes.value.dtype, tvm.ir.Op.get("tirx.if_then_else"), [stmt.condition, yes.value, no.value])
     return with_span_of(tir.BufferStore(yes.buffer, value, list(yes.indices)), yes)
+
+
+def _guarded_lengths(
+    guard: tir.PrimExpr | None, store: tir.BufferStore
+) -> tuple[dict[tir.Var, tir.PrimExpr], tir.PrimExpr | None]:
+    """Lengths of the loops that ``guard`` keeps inside of an on-chip buffer, and what else it asks."""
+    if guard is None or store.buffer.scope() == "global":
+        return {}, guard
+    if isinstance(guard, tir.And):
+        lengths, first = _guarded_lengths(guard.a, store)
+        more, second = _guarded_lengths(guard.b, store)
+        rest = first if second is None else second if first is None else tir.And(first, second)
+        return {**lengths, **more}, rest
+    if isinstance(guard, tir.LT) and isinstance(guard.a, tir.Var):
+        for index, size in zip(store.indices, store.buffer.shape, strict=True):
+            if index.same_as(guard.a) and tvm.ir.structural_equal(guard.b, size):
+                return {guard.a: size}, None
+    return {}, guard
 
 
 def _guards_only_bounds(guard: tir.PrimExpr, store: tir.BufferStore) -> bool:

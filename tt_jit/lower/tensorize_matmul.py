@@ -37,30 +37,30 @@ class Operand:
         return tvm.arith.Analyzer().simplify(self.layout.index(self.plane, self.row + row, self.col + col))
 
 
-def operand(region: Region, scope: TileScope, stmt: tir.Stmt) -> Operand:
+def operand(region: Region, scope: TileScope, stmt: tir.Stmt, operation: str = "T.gemm") -> Operand:
     """Decode a matrix region; it must start on a tile."""
     layout = scope.layouts[region.buffer.name]
     if layout.kind != "matrix":
-        raise UnsupportedError(f"{region.buffer.name} is not a matrix: T.gemm needs 2-D operands", at=stmt)
+        raise UnsupportedError(f"{region.buffer.name} is not a matrix: {operation} needs 2-D operands", at=stmt)
     *outer, row, col = region.mins
     extents = [int(extent.value) for extent in region.extents[-2:]]
     return Operand(
         buffer=region.buffer,
         layout=layout,
         plane=layout.plane_of(list(outer)),
-        row=_tile(row, region, stmt),
-        col=_tile(col, region, stmt),
+        row=_tile(row, region, stmt, operation),
+        col=_tile(col, region, stmt, operation),
         rows=-(-extents[0] // TILE_HEIGHT),
         cols=-(-extents[1] // TILE_HEIGHT),
     )
 
 
-def _tile(offset: tir.PrimExpr, region: Region, stmt: tir.Stmt) -> tir.PrimExpr:
+def _tile(offset: tir.PrimExpr, region: Region, stmt: tir.Stmt, operation: str) -> tir.PrimExpr:
     analyzer = tvm.arith.Analyzer()
     if not is_const_int(analyzer.simplify(tir.floormod(offset, TILE_HEIGHT)), 0):
         raise TilingError(
-            f"T.gemm operand {region.buffer.name} starts at {offset}, inside a tile",
-            hint="slice gemm operands at multiples of 32",
+            f"{operation} operand {region.buffer.name} starts at {offset}, inside a tile",
+            hint=f"slice {operation.removeprefix('T.').removeprefix('a ')} operands at multiples of 32",
             at=stmt,
         )
     return analyzer.simplify(tir.floordiv(offset, TILE_HEIGHT))

@@ -15,8 +15,9 @@ from ..errors import UnsupportedError
 from .dst_program import INT
 from .integer_expressions import INT32, bits_of, is_unsigned
 from .ops import do
+from .tensorize_matmul import operand
 from .tensorize_tile_maps import TileScope
-from .tile_ir import TileReduce, TileScan, sequence
+from .tile_ir import Region, TileReduce, TileScan, is_const_int, sequence
 from .tile_layout import TileLayout
 
 
@@ -47,13 +48,10 @@ def tensorize_reduce(record: TileReduce, stmt: tir.Stmt, scope: TileScope, *, in
         raise UnsupportedError(
             f"T.reduce {record.kind!r} has no Tensix form", hint=f"supported: {', '.join(sorted(REDUCTIONS))}", at=stmt
         )
-    for region in (record.source, record.destination):
-        if not region.is_whole:
-            raise UnsupportedError(f"a reduction over part of {region.buffer.name} is not supported", at=stmt)
     plan = _ReducePlan(
         record=record,
         reduction=REDUCTIONS[record.kind],
-        source=scope.layouts[record.source.buffer.name],
+        source=_block(record.source, scope, stmt),
         destination=scope.layouts[record.destination.buffer.name],
         scope=scope,
         in_place=in_place,
@@ -63,10 +61,39 @@ def tensorize_reduce(record: TileReduce, stmt: tir.Stmt, scope: TileScope, *, in
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Block:
+    """The tiles of a region: how many, and where the first one lies."""
+
+    layout: TileLayout
+    planes: int
+    tile_rows: int
+    tile_cols: int
+    first: tuple[tir.PrimExpr | int, tir.PrimExpr | int, tir.PrimExpr | int] = (0, 0, 0)
+
+    def index(
+        self, plane: tir.PrimExpr | int, row: tir.PrimExpr | int, col: tir.PrimExpr | int
+    ) -> tir.PrimExpr:
+        """Position of a tile of the block in the circular buffer."""
+        first = self.first
+        return self.layout.index(first[0] + plane, first[1] + row, first[2] + col)
+
+
+def _block(region: Region, scope: TileScope, stmt: tir.Stmt) -> _Block:
+    layout = scope.layouts[region.buffer.name]
+    if region.is_whole:
+        return _Block(layout=layout, planes=layout.planes, tile_rows=layout.tile_rows, tile_cols=layout.tile_cols)
+    if layout.kind != "matrix" or not all(is_const_int(extent, 1) for extent in region.extents[:-2]):
+        raise UnsupportedError(f"a reduction over part of {region.buffer.name} is not supported", at=stmt)
+    matrix = operand(region, scope, stmt, "a reduction")
+    first = (matrix.plane, matrix.row, matrix.col)
+    return _Block(layout=layout, planes=1, tile_rows=matrix.rows, tile_cols=matrix.cols, first=first)
+
+
+@dataclass(frozen=True, kw_only=True)
 class _ReducePlan:
     record: TileReduce
     reduction: Reduction
-    source: TileLayout
+    source: _Block
     destination: TileLayout
     scope: TileScope
     in_place: bool
@@ -84,13 +111,11 @@ class _ReducePlan:
     @property
     def axis(self) -> str:
         """``row`` reduces along the columns of each row, ``col`` along the rows, ``all`` everything."""
-        rank = len(self.record.source.buffer.shape)
-        if self.source.kind == "matrix" and rank == 2:
-            return "row" if self.record.dim == 1 else "col"
-        if self.source.kind == "matrix" and rank > 2 and self.record.dim >= rank - 2:
+        rank, kind = len(self.record.source.buffer.shape), self.source.layout.kind
+        if kind == "matrix" and self.record.dim >= rank - 2:
             return "row" if self.record.dim == rank - 1 else "col"
-        if self.source.kind in ("column", "row", "flat"):
-            return {"column": "col", "row": "row", "flat": "all"}[self.source.kind]
+        if kind in ("column", "row", "flat"):
+            return {"column": "col", "row": "row", "flat": "all"}[kind]
         raise UnsupportedError(
             f"reduction over dim {self.record.dim} of {self.record.source.buffer.name} (rank {rank})", at=self.stmt
         )

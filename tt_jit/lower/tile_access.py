@@ -58,7 +58,8 @@ def axes_of(
     """The axes that a store to ``buffer[indices]`` gives its tiles."""
 
     def variable(index: tir.PrimExpr) -> tir.Var | None:
-        return next((v for v in loop_vars if uses_var(index, [v])), None)
+        used = [v for v in loop_vars if uses_var(index, [v])]
+        return next((v for v in used if _follows(index, v, used)), used[0] if used else None)
 
     if layout.kind == "matrix":
         return Axes(row=variable(indices[-2]), col=variable(indices[-1]))
@@ -67,6 +68,12 @@ def axes_of(
     if layout.kind == "row":
         return Axes(col=variable(indices[0]))
     return Axes(flat=variable(indices[0])) if layout.kind == "flat" else Axes()
+
+
+def _follows(index: tir.PrimExpr, var: tir.Var, used: list[tir.Var]) -> bool:
+    """Whether ``index`` grows by 1 with ``var`` (``j * 32 + k`` with ``k``)."""
+    coefficients = tvm.arith.detect_linear_equation(index, used)
+    return any(v.same_as(var) and is_const_int(c, 1) for v, c in zip(used, coefficients[:-1], strict=False))
 
 
 def tile_access(

@@ -327,7 +327,8 @@ def reduce(source: Region, destination: Region, kind: str, dim: int, clear: bool
     """``T.reduce``; ``clear`` false folds the old destination in."""
     op = tvm.ir.Op.get("tl.tileop.reduce")
     flags = [tir.StringImm(kind), tir.IntImm("int32", dim), tir.IntImm("bool", clear)]
-    return tir.Evaluate(tir.Call("handle", op, [region_call(source, 1), region_call(destination, 3), *flags]))
+    regions = [region_call(source, 1), region_call(destination, 2 if clear else 3)]
+    return tir.Evaluate(tir.Call("handle", op, [*regions, *flags]))
 
 
 def transpose(source: Region, destination: Region) -> tir.Stmt:

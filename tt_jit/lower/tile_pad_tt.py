@@ -33,6 +33,7 @@ from .tile_ir import (
     TileGemm,
     TileReduce,
     gemm_with,
+    is_const_int,
     leaves,
     parallel,
     parse,
@@ -109,19 +110,18 @@ class _Padder:
         layout = self.layouts[region.buffer.name]
         if layout.kind == "scalar":
             return False
-        if layout.kind == "flat":
-            return layout.cols % TILE_ELEMENTS != 0
-        along_cols = axis == -1 and layout.kind != "column"
-        return (layout.cols if along_cols else layout.rows) % TILE_HEIGHT != 0
+        return _size(region, axis) % (TILE_ELEMENTS if layout.kind == "flat" else TILE_HEIGHT) != 0
 
     def padded(self, region: Region, axis: int, identity: tir.PrimExpr) -> tuple[tir.Stmt, tir.Buffer]:
-        """(copy with the identity in the padding lanes, the padded buffer)."""
+        """(copy of the region with the identity in the padding lanes, the padded buffer)."""
         buffer, layout = region.buffer, self.layouts[region.buffer.name]
-        shape = [int(extent.value) for extent in buffer.shape]
+        shape = [int(extent.value) for extent in region.extents]
         size, unit = shape[axis], TILE_ELEMENTS if layout.kind == "flat" else TILE_HEIGHT
         shape[axis] = -(-size // unit) * unit
         padded = self.new.allocate(f"{buffer.name}_padded", shape, buffer.dtype)
         along_cols = axis == -1 and layout.kind != "column"
+        if layout.kind == "matrix":
+            layout = replace(layout, outer=tuple(shape[:-2]), rows=_size(region, -2), cols=_size(region, -1))
         changed: dict[str, Any] = {"cols": shape[axis]} if along_cols else {"rows": shape[axis]}
         self.layouts[padded.name] = replace(layout, **changed)
         self.info[buffer.name] = {
@@ -132,9 +132,14 @@ class _Padder:
             "value": str(identity.value),
         }
         variables = [tir.Var(f"i{d}", "int32") for d in range(len(shape))]
+        indices = [var if is_const_int(low, 0) else low + var for low, var in zip(region.mins, variables, strict=True)]
         value = tir.Call(
             buffer.dtype,
             tvm.ir.Op.get("tirx.if_then_else"),
-            [variables[axis] < size, tir.BufferLoad(buffer, variables), identity],
+            [variables[axis] < size, tir.BufferLoad(buffer, indices), identity],
         )
         return parallel(variables, shape, tir.BufferStore(padded, value, variables)), padded
+
+
+def _size(region: Region, axis: int) -> int:
+    return int(region.extents[axis].value)
