@@ -182,6 +182,40 @@ def test_a_reduction_over_one_axis_of_the_threads() -> None:
     assert_program(after(kernel, PASS), expected)
 
 
+def test_fragments_belong_to_all_threads_and_tile_operations_to_some() -> None:
+    @T.prim_func
+    def kernel(X: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1, threads=64):
+            tx = T.get_thread_binding()
+            tile = T.alloc_fragment((64, 64), "float32")
+            scale = T.alloc_fragment((1,), "float32")
+            T.copy(X, tile)
+            scale[0] = scale[0] + 2.0
+            if tx < 32:
+                factor = scale[0]
+                for i, j in T.Parallel(64, 64):
+                    tile[i, j] = tile[i, j] * factor
+            T.copy(tile, X)
+
+    @T.prim_func
+    def expected(X: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1, threads=64):
+            tile = T.alloc_fragment((64, 64), "float32")
+            scale = T.alloc_fragment((1,), "float32")
+            factor = T.alloc_local((1,), "float32")
+            T.copy(X, tile)
+            scale[0] = scale[0] + 2.0
+            with scalar_code():
+                for tx in T.serial(64):
+                    if tx < 32:
+                        factor[0] = scale[0]
+            for i, j in T.Parallel(64, 64):
+                tile[i, j] = tile[i, j] * factor[0]
+            T.copy(tile, X)
+
+    assert_program(after(kernel, PASS), expected)
+
+
 def test_a_kernel_without_thread_numbers_stays() -> None:
     @T.prim_func
     def kernel(X: T.Tensor((64, 64), "float32")):

@@ -21,7 +21,7 @@ After::
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tvm import tirx as tir
@@ -331,6 +331,14 @@ class _Streams:
 
     new: NewBuffers
     arrays: dict[str, tir.Buffer]
+    streams: dict[str, tir.Buffer] = field(default_factory=dict)
+
+    def stream(self, like: tir.Buffer, suffix: str) -> tir.Buffer:
+        """The buffer through which ``like`` goes to the reader, or comes back; all blocks take the same one."""
+        name = f"{like.name}_{suffix}"
+        if name not in self.streams:
+            self.streams[name] = self.new.allocate(name, like.shape, like.dtype)
+        return self.streams[name]
 
     def statement(self, stmt: tir.Stmt) -> tir.Stmt:
         if isinstance(stmt, tir.SeqStmt):
@@ -355,11 +363,11 @@ class _Streams:
             if name in self.arrays:
                 continue
             if not written or not overwrites(statements_of(stmt.body), name):
-                source = self.new.allocate(f"{name}_read", buffer.shape, buffer.dtype)
+                source = self.stream(buffer, "read")
                 before.append(copy(whole(buffer), whole(source)))
                 replaced[name] = source
             if written:
-                target = self.new.allocate(f"{name}_written", buffer.shape, buffer.dtype)
+                target = self.stream(buffer, "written")
                 if name in replaced:
                     start.append(do(COPY_TILES, _any_element(replaced[name]), _any_element(target)))
                 after.append(copy(whole(target), whole(buffer)))

@@ -43,7 +43,7 @@ from .thread_regions import (
     Threads,
     conflict,
     has_free_jump,
-    is_collective,
+    is_per_thread,
     is_reduction,
     is_sync,
     reduction_of,
@@ -109,7 +109,7 @@ def _serialized(body: tir.Stmt, context: LoweringContext) -> tir.Stmt:
     axes = tuple(var if extent > 1 else _ZERO for var, extent in zip(variables, extents, strict=True))
     program = ThreadProgram(variables=axes)
     plain = program.statement(body)
-    threads = Threads(variables=variables, extents=extents)
+    threads = Threads(variables=variables, extents=extents, named=program.named)
     threads.learn(plain)
     # The first round finds the regions, which tell what must outlive one; the second one writes them.
     survey = _Cutter(threads=threads)
@@ -167,7 +167,7 @@ class _Cutter:
         result: list[tir.Stmt] = []
         group: list[tir.Stmt] = []
         for stmt in statements:
-            split = self.threads.must_split(stmt)
+            split = self.threads.must_split(stmt, apart=guard is not None)
             if group and (split or conflict(group, stmt)):
                 result += self.region(group, guard)
                 group = []
@@ -192,7 +192,7 @@ class _Cutter:
 
     def threaded(self, body: tir.Stmt, place: tir.Stmt) -> tir.Stmt:
         axes = [(v, e) for v, e in zip(self.threads.variables, self.threads.extents, strict=True) if e > 1]
-        body = self.with_arrays(without_marks(body))
+        body = self.with_arrays(_serial(without_marks(body)))
         fresh = {var: tir.Var(var.name, "int32") for var, _ in axes}
         body = tir.stmt_functor.substitute(body, fresh)
         loops = nest([fresh[var] for var, _ in reversed(axes)], [extent for _, extent in reversed(axes)], body)
@@ -223,9 +223,11 @@ class _Cutter:
             return self.items(statements_of(stmt), guard)
         if is_reduction(stmt):
             return [self.reduction(stmt, guard)]
-        if is_collective(stmt, self.threads):
+        if self.threads.is_collective(stmt):
             return self.collective(stmt, guard)
         if isinstance(stmt, tir.BufferStore):
+            if not is_per_thread(stmt.buffer):
+                return self.collective(stmt, guard)
             return [stmt if _is_plain(stmt) else scalar_code(stmt)]
         if isinstance(stmt, tir.IfThenElse) and not self.threads.is_uniform_control(stmt):
             return self.guarded(stmt, guard)
@@ -308,6 +310,17 @@ class _Cutter:
         fresh = {var: tir.Var(var.name, "int32") for var in variables}
         body = tir.stmt_functor.substitute(self.with_arrays(body), fresh)
         return nest([fresh[var] for var in reversed(variables)], [axes[var] for var in reversed(variables)], body)
+
+
+def _serial(body: tir.Stmt) -> tir.Stmt:
+    """``body`` with every loop as one that a thread runs alone."""
+
+    def visit(loop: tir.For) -> tir.Stmt | None:
+        if loop.kind == tir.ForKind.SERIAL:
+            return None
+        return with_span_of(tir.For(loop.loop_var, loop.min, loop.extent, tir.ForKind.SERIAL, loop.body), loop)
+
+    return tir.stmt_functor.ir_transform(body, None, visit, ["tirx.For"])
 
 
 def _is_plain(stmt: tir.BufferStore) -> bool:

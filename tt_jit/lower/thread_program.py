@@ -22,7 +22,6 @@ from .tile_ir import (
     loads_in,
     parse,
     sequence,
-    uses_var,
     with_span_of,
 )
 
@@ -64,10 +63,14 @@ def _axis_of(stmt: tir.For) -> int | None:
 
 @dataclass(kw_only=True)
 class ThreadProgram:
-    """Rewrites the body of one kernel; ``buffers`` are those that it and the blocks inside allocate."""
+    """Rewrites the body of one kernel.
+
+    ``buffers`` are those that it and the blocks inside allocate; ``named`` keep the values that names are bound to.
+    """
 
     variables: Sequence[tir.Var]
     buffers: list[tir.Buffer] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
     values: dict[tir.Var, tir.PrimExpr] = field(default_factory=dict)
 
     def statement(self, stmt: tir.Stmt) -> tir.Stmt:
@@ -127,6 +130,7 @@ class ThreadProgram:
         # What stands in memory may change behind the name: the value is kept.
         buffer = tir.decl_buffer((1,), stmt.var.dtype, stmt.var.name, scope="local")
         self.buffers.append(buffer)
+        self.named.add(buffer.name)
         zero = tir.IntImm("int32", 0)
         self.values[stmt.var] = tir.BufferLoad(buffer, [zero])
         return with_span_of(tir.BufferStore(buffer, value, [zero]), stmt)
@@ -137,28 +141,11 @@ class ThreadProgram:
             self.values[stmt.loop_var] = self.variables[axis]
             return self.statement(stmt.body)
         low, extent = self.expression(stmt.min), self.expression(stmt.extent)
-        kind = tir.ForKind.PARALLEL if self.is_collective(stmt) else tir.ForKind.SERIAL
-        if kind == tir.ForKind.PARALLEL:
-            body = self.substituted(stmt.body)
-        else:
-            body = self.statement(stmt.body)
+        kind = tir.ForKind.SERIAL if stmt.kind in _LOOPS else stmt.kind
+        body = self.statement(stmt.body) if kind == tir.ForKind.SERIAL else self.substituted(stmt.body)
         annotations = stmt.annotations or None
         loop = tir.For(stmt.loop_var, low, extent, kind, body, None, annotations, stmt.step)
         return with_span_of(loop, stmt)
-
-    def is_collective(self, stmt: tir.For) -> bool:
-        """Whether ``stmt`` is a T.Parallel loop that the threads of the block share."""
-        if stmt.kind in _LOOPS:
-            return False
-        body = self.substituted(stmt.body)
-        accesses = [*nodes_of(body, tir.BufferLoad), *nodes_of(body, tir.BufferStore)]
-        own = any(is_per_thread(access.buffer) for access in accesses)
-        return not own and not uses_var(_as_expression(body), self.variables)
-
-
-def _as_expression(stmt: tir.Stmt) -> tir.PrimExpr:
-    """An expression with the variables of ``stmt``, to ask which occur."""
-    return tir.Call("handle", tvm.ir.Op.get("tirx.tvm_tuple"), list(nodes_of(stmt, tir.Var)))
 
 
 def _regions(record: TileStatement) -> tuple[Region, ...]:

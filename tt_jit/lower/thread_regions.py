@@ -13,6 +13,7 @@ from .tile_ir import loads_in, statements_of, tile_operator_name, uses_var, with
 
 PER_THREAD_SCOPES = ("local", "local.var")
 REDUCE_SCOPE = "reduce_scope"
+_FRAGMENT_SCOPE = "local.fragment"
 _INDIVISIBLE = "tt_indivisible"
 _SYNCS = ("tirx.tvm_storage_sync", "tl.sync_grid", "tl.sync_threads", "tl.sync_warp")
 
@@ -71,11 +72,13 @@ def children_of(stmt: tir.Stmt) -> list[tir.Stmt]:
 class Threads:
     """The threads of a block and what is known of the values that they compute.
 
-    ``varying`` are the per-thread buffers whose copies may differ; all others are kept once.
+    ``varying`` are the per-thread buffers whose copies may differ; all others are kept once. ``named`` buffers get
+    their value where it is needed, and nowhere else.
     """
 
     variables: tuple[tir.Var, ...]
     extents: tuple[int, ...]
+    named: set[str] = field(default_factory=set)
     varying: set[str] = field(default_factory=set)
     loops: set[tir.Var] = field(default_factory=set)
 
@@ -128,8 +131,8 @@ class Threads:
             for child in children_of(stmt):
                 self._visit(child, divergent=apart)
         elif isinstance(stmt, tir.BufferStore):
-            parts = (*stmt.indices, stmt.value)
-            if is_per_thread(stmt.buffer) and (divergent or any(self.varies(part) for part in parts)):
+            divergent = divergent and stmt.buffer.name not in self.named
+            if is_per_thread(stmt.buffer) and (divergent or self.store_varies(stmt)):
                 self.varying.add(stmt.buffer.name)
         elif is_reduction(stmt):
             for load in reduction_of(stmt).results:
@@ -148,18 +151,41 @@ class Threads:
 
     # ---- what cannot be left to one thread after another ------------------------------------------------------------
 
-    def is_common(self, stmt: tir.Stmt) -> bool:
-        """Whether ``stmt`` is done once for all threads."""
-        if isinstance(stmt, tir.BufferStore):
-            return is_per_thread(stmt.buffer) and stmt.buffer.name not in self.varying
-        return is_sync(stmt) or is_collective(stmt, self) or is_reduction(stmt)
+    def store_varies(self, store: tir.BufferStore) -> bool:
+        """Whether threads store different values, or in different places."""
+        return any(self.varies(part) for part in (*store.indices, store.value))
+
+    def is_common(self, stmt: tir.Stmt, *, apart: bool = False) -> bool:
+        """Whether ``stmt`` is done once for all threads (``apart``: for those that come here)."""
+        if not isinstance(stmt, tir.BufferStore):
+            return is_sync(stmt) or self.is_collective(stmt) or is_reduction(stmt)
+        if is_per_thread(stmt.buffer):
+            # What a name is bound to does not change by being stored for every thread that comes here.
+            return stmt.buffer.name not in self.varying and not (apart and stmt.buffer.name in self.named)
+        if self.store_varies(stmt):
+            return False
+        # A fragment belongs to all threads together. What all of them store alike elsewhere needs to be stored once,
+        # unless it is an update, which may be an atomic one.
+        updates = any(load.buffer.same_as(stmt.buffer) for load in loads_in(stmt.value))
+        return stmt.buffer.scope() == _FRAGMENT_SCOPE or not (apart or updates)
+
+    def is_collective(self, stmt: tir.Stmt) -> bool:
+        """Whether all threads of the block do ``stmt`` together: tile operators, and T.Parallel loops of the block."""
+        if isinstance(stmt, tir.For) and stmt.kind == tir.ForKind.PARALLEL:
+            names = {element.buffer.name for element in elements_of(stmt)}
+            mentioned: list[tir.Var] = []
+            tir.stmt_functor.post_order_visit(
+                stmt, lambda node: mentioned.append(node) if isinstance(node, tir.Var) else None
+            )
+            return not names & self.varying and not any(self.varies(var) for var in mentioned)
+        return tile_operator_name(stmt) is not None
 
     def must_split(self, stmt: tir.Stmt, *, apart: bool = False) -> bool:
         """Whether a part of ``stmt`` has to be complete for all threads before another part runs.
 
         ``apart``: only some threads come here. They wait for each other only where the program says so.
         """
-        if self.is_common(stmt):
+        if self.is_common(stmt, apart=apart):
             return True
         apart = apart or not self.is_uniform_control(stmt)
         if any(self.must_split(child, apart=apart) for child in children_of(stmt)):
@@ -175,13 +201,6 @@ class Threads:
         if isinstance(stmt, (tir.IfThenElse, tir.While)):
             return not self.varies(stmt.condition)
         return True
-
-
-def is_collective(stmt: tir.Stmt, threads: Threads) -> bool:
-    """Whether all threads of the block do ``stmt`` together: tile operators and T.Parallel loops."""
-    if isinstance(stmt, tir.For) and stmt.kind == tir.ForKind.PARALLEL:
-        return True
-    return tile_operator_name(stmt) is not None
 
 
 def has_free_jump(stmt: tir.Stmt) -> bool:
