@@ -384,6 +384,8 @@ def test_running_maxima():
     assert torch.equal(by_element(T.cummax, (40, 50), (40, 50), "bfloat16", dim=1)(x), x.cummax(1).values)
     backwards = by_element(T.cummax, (40, 50), (40, 50), "bfloat16", dim=0, reverse=True)(x)
     assert torch.equal(backwards, x.flip(0).cummax(0).values.flip(0))
+    (note,) = by_element(T.cummax, (40, 50), (40, 50), "bfloat16", dim=1).performance_notes
+    assert "element by element" in note.what and note.file == __file__ and note.line > 0
 
 
 def test_sums_of_integers_along_an_axis_are_exact():

@@ -60,21 +60,34 @@ COMBINED: dict[str, Callable[[PrimExpr, PrimExpr], PrimExpr]] = {
 
 def serialize_reductions(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Rewrite ``T.cummax``, sums of integers along an axis, and reductions without a form on the vector engine."""
-    return func.with_body(rewrite(func.body, _leaf))
+
+    def leaf(stmt: tir.Stmt) -> tir.Stmt | None:
+        loops = _loops(stmt)
+        if loops is None:
+            return None
+        context.note(
+            what="a reduction or scan runs element by element on a data-movement core",
+            why="the vector engine has no running maxima, bitwise reductions, running sums of integers or reductions "
+            "over leading dimensions",
+            hint="keep it small, or reduce over the last two dimensions with T.reduce_sum, max or min",
+            at=stmt,
+        )
+        return scalar_code(with_span_of(loops, stmt))
+
+    return func.with_body(rewrite(func.body, leaf))
 
 
-def _leaf(stmt: tir.Stmt) -> tir.Stmt | None:
+def _loops(stmt: tir.Stmt) -> tir.Stmt | None:
     name = tile_operator_name(stmt)
     if name in ("cumsum", "cummax"):
         source, destination = region_of(stmt.value.args[0]), region_of(stmt.value.args[1])
         if name == "cumsum" and not is_integer(source.buffer):
             return None
         dim, reverse = int(stmt.value.args[2].value), bool(stmt.value.args[3].value)
-        loops = _scan(source, destination, COMBINED["sum" if name == "cumsum" else "max"], dim, reverse)
-        return scalar_code(with_span_of(loops, stmt))
+        return _scan(source, destination, COMBINED["sum" if name == "cumsum" else "max"], dim, reverse)
     record = parse(stmt)
     if isinstance(record, TileReduce) and not _has_tile_form(record):
-        return scalar_code(with_span_of(_reduction(record), stmt))
+        return _reduction(record)
     return None
 
 
