@@ -45,7 +45,6 @@ _ROUNDINGS = {
     "float8_e4m3": "to_float8_e4m3fn",
     "float8_e5m2": "to_float8_e5m2",
 }
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 
 def cpp_type(dtype: str) -> str:
@@ -53,11 +52,6 @@ def cpp_type(dtype: str) -> str:
     if is_float_dtype(dtype):
         return "float"
     return "bool" if dtype == "bool" else f"{dtype}_t"
-
-
-def has_cpp_type(dtype: str) -> bool:
-    """Whether code for single elements can compute with ``dtype``."""
-    return dtype in _INTEGERS or dtype in _ROUNDINGS or dtype in ("float32", "custom[tfloat32]", "bool")
 
 
 class ScalarExpressionPrinter:

@@ -25,7 +25,7 @@ SCALAR_FUNCTIONS = frozenset(
 """What code for single elements may call."""
 SCALAR_DTYPES = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float16 bfloat16 float8_e4m3fn float8_e4m3 "
-    "float8_e5m2".split()
+    "float8_e5m2 custom[tfloat32]".split()
 )
 """The dtypes of its variables and arrays."""
 _ALIGNMENT = 64
