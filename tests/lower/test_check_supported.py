@@ -37,6 +37,19 @@ def test_refuses_a_gpu_instruction() -> None:
     assert line_of(error) == "T.ptx_commit_group()"
 
 
+def test_refuses_a_warp_shuffle_in_code_for_threads() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((32,), "float32")):
+        with T.Kernel(1, threads=32):
+            tx = T.get_thread_binding()
+            A[tx] = T.tvm_warp_shuffle(-1, A[tx], 0, 32, 32)
+
+    error = refusal(kernel, PASS)
+    assert isinstance(error, UnsupportedError) and error.category == "gpu_only"
+    assert error.message == "tirx.tvm_warp_shuffle is a GPU instruction"
+    assert line_of(error) == "A[tx] = T.tvm_warp_shuffle(-1, A[tx], 0, 32, 32)"
+
+
 def test_refuses_memory_that_only_gpus_have() -> None:
     @T.prim_func
     def kernel(A: T.Tensor((32, 32), "float32")):

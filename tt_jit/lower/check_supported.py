@@ -116,6 +116,9 @@ def _check_scalar_code(stmt: tir.Stmt) -> None:
     tir.stmt_functor.post_order_visit(stmt, visit)
     if calls and isinstance(stmt, tir.Evaluate):
         raise _refusal(stmt)
+    gpu_only = next((name for name in calls if _is_gpu_only(name)), None)
+    if gpu_only is not None:
+        raise UnsupportedError(f"{gpu_only} is a GPU instruction", category="gpu_only", at=stmt)
     if calls:
         raise UnsupportedError(
             f"T.{calls[0].split('.')[-1]} in code for single elements",
@@ -124,6 +127,10 @@ def _check_scalar_code(stmt: tir.Stmt) -> None:
         )
     if dtypes:
         raise UnsupportedError(f"{dtypes[0]} in code for single elements", at=stmt)
+
+
+def _is_gpu_only(name: str) -> bool:
+    return any(word in name.lower() for word in _GPU_WORDS)
 
 
 def _is_hint(stmt: tir.Stmt) -> bool:
@@ -153,7 +160,7 @@ def _refusal(stmt: tir.Stmt) -> UnsupportedError:
     name = _name(stmt.value)
     if name == "tirx.call_extern" and stmt.value.args:
         name = str(stmt.value.args[0].value)
-    if any(word in name.lower() for word in _GPU_WORDS):
+    if _is_gpu_only(name):
         return UnsupportedError(f"{name} is a GPU instruction", category="gpu_only", at=stmt)
     operator = tile_operator_name(stmt)
     return UnsupportedError(f"the operation T.{operator}" if operator else f"the call {name}", at=stmt)
