@@ -5,7 +5,7 @@ import tilelang.language as T
 import torch
 
 import tt_jit as tt
-from tt_jit.errors import UnsupportedError
+from tt_jit.errors import EmulatorError, UnsupportedError
 
 
 @tt.jit
@@ -286,3 +286,28 @@ def test_break_and_continue():
         for end in last.tolist()
     ]
     assert torch.equal(sum_until(x, last, skip), torch.cat(wanted))
+
+
+@tt.jit
+def copy_with_assertions(X, Counts):
+    X: T.Tensor((64, 64), "float32")
+    Counts: T.Tensor((2,), "int32")
+    Y = T.empty((64, 64), "float32")
+    with T.Kernel(2) as bx:
+        tile = T.alloc_fragment((32, 64), "float32")
+        T.copy(X[bx * 32, 0], tile)
+        T.device_assert(Counts[bx] < 5, "too many")
+        T.device_assert(tile[0, 0] < 100.0, "too large")
+        T.copy(tile, Y[bx * 32, 0])
+    return Y
+
+
+def test_assertions_stop_the_kernel_with_their_message():
+    x = torch.randn(64, 64)
+    few, many = torch.tensor([1, 4], dtype=torch.int32), torch.tensor([1, 5], dtype=torch.int32)
+    assert torch.equal(copy_with_assertions(x, few), x)
+    with pytest.raises(EmulatorError, match="too many"):
+        copy_with_assertions(x, many)
+    x[32, 0] = 1000.0
+    with pytest.raises(EmulatorError, match="too large"):
+        copy_with_assertions(x, few)

@@ -6,6 +6,7 @@ names come from the user's variables; includes are those of the calls that occur
 
 from __future__ import annotations
 
+import json
 import linecache
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from ..data_format import is_float_dtype
 from ..errors import InternalError
 from ..intrinsics import INTRINSICS, is_out_of_line
 from ..lower.accesses import COMPUTE
+from ..lower.lower_debug_statements import FAIL_ASSERTION
 from ..lower.memory_space_lower_tt import circular_buffers
 from ..lower.ops import DECIDE, device_name, is_device_call
 from ..lower.scalar_code import ARRAY_MEMORY, array_memory
@@ -304,6 +306,9 @@ class _KernelPrinter:
         if not is_device_call(call):
             raise InternalError(f"no C++ form for the call {call}")
         name = device_name(call)
+        if name == FAIL_ASSERTION:
+            self.headers.add("api/debug/assert.h")
+            return f"ASSERT(!{json.dumps(str(call.args[0].value))})"
         if name in HELPERS:
             return self.helper_call(name, call)
         self.headers.add(self.header_of(name))

@@ -22,6 +22,7 @@ from .infer_default_tt_shard import infer_default_tt_shard
 from .infer_tile_layout import infer_tile_layout
 from .insert_cb_protocol import insert_cb_protocol
 from .insert_inits import insert_inits
+from .lower_debug_statements import lower_debug_statements
 from .lower_im2col import lower_im2col
 from .lower_reducers import lower_reducers
 from .lower_scans import lower_scans
@@ -59,6 +60,7 @@ from .widen_integer_gemm import widen_integer_gemm
 
 PIPELINE = (
     function_pass(apply_tt_defaults),
+    function_pass(lower_debug_statements),
     # The tile program: one form for every construct, all data on chip.
     function_pass(rewrite_atomics),
     function_pass(serialize_threads),

@@ -17,6 +17,7 @@ from tvm import tirx as tir
 
 from ..errors import UnsupportedError
 from .base import LoweringContext
+from .ops import is_device_call
 from .scalar_code import COPY_TILES, SCALAR_DTYPES, SCALAR_FUNCTIONS
 from .tile_ir import is_scalar_code, is_scalar_variable, leaves, parse, rewrite, sequence, tile_operator_name
 
@@ -55,7 +56,7 @@ def check_supported(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFun
             _check_buffer(stmt)
         elif isinstance(stmt, tir.Bind) or (isinstance(stmt, tir.BufferStore) and is_scalar_variable(stmt.buffer)):
             continue
-        elif parse(stmt) is None and not _is_hint(stmt):
+        elif parse(stmt) is None and not _is_hint(stmt) and not _is_device_call(stmt):
             raise _refusal(stmt)
     return func.with_body(rewrite(func.body, lambda stmt: sequence([]) if _is_hint(stmt) else None))
 
@@ -135,6 +136,11 @@ def _is_gpu_only(name: str) -> bool:
 
 def _is_hint(stmt: tir.Stmt) -> bool:
     return isinstance(stmt, tir.Evaluate) and isinstance(stmt.value, tir.Call) and _name(stmt.value) in _HINTS
+
+
+def _is_device_call(stmt: tir.Stmt) -> bool:
+    """Whether an earlier pass has lowered the statement already."""
+    return isinstance(stmt, tir.Evaluate) and is_device_call(stmt.value)
 
 
 def _name(call: tir.Call) -> str:

@@ -27,6 +27,7 @@ from ..errors import InternalError
 from .accesses import COMPUTE, READER, ROLES, WRITER
 from .base import LoweringContext
 from .grid_to_persistent_tt import WORK_COUNT, WORK_START
+from .lower_debug_statements import FAIL_ASSERTION
 from .memory_space_lower_tt import CircularBuffer, circular_buffers, mailbox_name
 from .ops import call, device_name, do, is_device_call, is_scalar_read
 from .resolve_tensor_views import argument_shape
@@ -45,6 +46,7 @@ from .tile_ir import (
 _PRODUCER_CALLS = ("cb_reserve_back", "cb_push_back", "get_write_ptr", "scratch_base")
 _CONSUMER_CALLS = ("cb_wait_front", "cb_pop_front", "get_read_ptr")
 _ROLE_OF_CALL = {
+    FAIL_ASSERTION: READER,
     "noc_async_read_page": READER,
     "noc_async_read_barrier": READER,
     "fill_zero_tile": READER,
