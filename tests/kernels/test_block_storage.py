@@ -141,6 +141,28 @@ def test_blocks_into_rows():
     assert torch.equal(shifted(32, 64)(value), torch.cat([held[:5], held]))
 
 
+def test_single_elements_of_a_buffer_that_was_filled_from_blocks():
+    @tt.jit(out_idx=[-1], storage={"A": "bfp8_b"})
+    def sheared():
+        @T.prim_func
+        def main(A: T.Tensor((32, 32), "bfloat16"), C: T.Tensor((32, 32), "bfloat16")):
+            with T.Kernel(1, threads=128) as _:
+                tile, moved = T.alloc_shared((32, 32), "bfloat16"), T.alloc_shared((32, 32), "bfloat16")
+                T.copy(A, tile)
+                for i, j in T.Parallel(32, 32):
+                    tile[i, j] = tile[i, j] * 2.0
+                for i, j in T.Parallel(32, 32):
+                    moved[i, j] = tile[(i * 7 + j) % 32, (i + j) // 2]
+                T.copy(moved, C)
+
+        return main
+
+    value = torch.randn(32, 32).bfloat16()
+    rows, columns = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    expected = 2 * stored(value, "bfp8_b")[(rows * 7 + columns) % 32, (rows + columns) // 2]
+    assert torch.equal(sheared()(value).float(), expected)
+
+
 def test_storage_belongs_to_the_key_of_a_kernel():
     sizes = {"M": 32, "N": 32, "K": 32, "block_M": 32, "block_N": 32, "block_K": 32}
     plain, blocks = with_storage(None, **sizes), with_storage({"B": "bfp8_b"}, **sizes)

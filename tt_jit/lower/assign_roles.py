@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 
 from tvm import tirx as tir
 
-from ..data_format import FORMATS, compute_format, global_format, is_float_dtype
+from ..data_format import compute_format, global_format, is_float_dtype
 from ..errors import InternalError, UnsupportedError
 from ..target import TILE_HEIGHT
 from .accesses import COMPUTE, READER, WRITER, accesses_of
@@ -97,8 +97,6 @@ class _Uses:
     read_by: dict[str, set[str]] = field(default_factory=dict)
     loads: dict[str, list[TileCopy]] = field(default_factory=dict)
     stores: dict[str, list[TileCopy]] = field(default_factory=dict)
-    # Buffers of which a data movement core takes single elements, which a block float does not have.
-    picked_from: set[str] = field(default_factory=set)
 
     def visit(self, stmt: tir.Stmt) -> None:
         record = parse(stmt)
@@ -108,8 +106,6 @@ class _Uses:
         for buffer in accesses.reads:
             self.buffers[buffer.name] = buffer
             self.read_by.setdefault(buffer.name, set()).add(accesses.role)
-            if accesses.role != COMPUTE and not isinstance(record, TileCopy):
-                self.picked_from.add(buffer.name)
         for buffer, _ in accesses.writes:
             self.buffers[buffer.name] = buffer
             self.written_by.setdefault(buffer.name, set()).add(accesses.role)
@@ -142,8 +138,6 @@ class _Uses:
         """Whether the reader may fill the buffer itself."""
         loads = self.loads[name]
         formats = {self.tensor_format(load.source.buffer) for load in loads}
-        if name in self.picked_from and any(FORMATS[fmt].is_block for fmt in formats):
-            return False
         return (
             self.written_by[name] == {READER}
             and all(load.destination.is_whole for load in loads)
