@@ -93,20 +93,71 @@ def test_refuses_what_does_not_fit_and_says_who_takes_what() -> None:
     assert line_of(error) == 'C_local = T.alloc_fragment((block, block), "float32")'
 
 
-def test_refuses_more_buffers_than_the_chip_has_rings() -> None:
-    source = ["@T.prim_func", "def kernel(A: T.Tensor((32, 1280), 'float32'), C: T.Tensor((32, 1280), 'float32')):"]
-    source += ["    with T.Kernel(1):"]
-    for number in range(33):
-        source += [
-            f"        tile{number} = T.alloc_shared((32, 32), 'float32')",
-            f"        T.copy(A[0, {number * 32}], tile{number})",
-            f"        T.copy(tile{number}, C[0, {number * 32}])",
-        ]
-    kernel = traced_from("\n".join(source))
-    error = refusal(kernel, PASS)
+def many_tiles(number: int, *, together: bool) -> tir.PrimFunc:
+    """A kernel of ``number`` tiles, which are on chip ``together`` or one after another."""
+    width = number * 32
+    source = [
+        "@T.prim_func",
+        f"def kernel(A: T.Tensor((32, {width}), 'float32'), C: T.Tensor((32, {width}), 'float32')):",
+        "    with T.Kernel(1):",
+    ]
+    loads = [f"        T.copy(A[0, {n * 32}], tile{n})" for n in range(number)]
+    stores = [f"        T.copy(tile{n}, C[0, {n * 32}])" for n in range(number)]
+    source += [f"        tile{n} = T.alloc_shared((32, 32), 'float32')" for n in range(number)]
+    turns = [line for pair in zip(loads, stores, strict=True) for line in pair]
+    return traced_from("\n".join([*source, *((loads + stores) if together else turns)]))
+
+
+def test_refuses_more_buffers_at_a_time_than_the_chip_has_rings() -> None:
+    error = refusal(many_tiles(33, together=True), PASS)
     assert isinstance(error, L1OverflowError)
-    assert error.message.startswith("the kernel needs 33 circular buffers; wormhole_b0 has 32: tile0, tile1, ")
+    assert error.message.startswith(
+        "the kernel needs 33 circular buffers at the same time; wormhole_b0 has 32: tile0, tile1, "
+    )
     assert error.hint == "reuse shared and fragment buffers, or split the kernel"
+
+
+def test_buffers_that_are_never_in_use_together_share_rings() -> None:
+    found = circular_buffers(after(many_tiles(40, together=False), PASS))
+    assert len(found) == 40
+    ids = [ring.id for ring in found.values()]
+    assert sorted(set(ids)) == list(range(32))
+    for ring in found.values():
+        same = [other for other in found.values() if other.id == ring.id]
+        assert {(o.format, o.page_size, o.pages, o.tiles, o.producer, o.consumer) for o in same} == {
+            (ring.format, ring.page_size, ring.pages, ring.tiles, ring.producer, ring.consumer)
+        }
+
+
+def test_nothing_is_shared_where_all_fits() -> None:
+    found = circular_buffers(after(many_tiles(20, together=False), PASS))
+    assert len({ring.id for ring in found.values()}) == 20
+
+
+def test_intermediates_take_turns_where_memory_is_short() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((256, 256), "float32"), C: T.Tensor((256, 256), "float32")):
+        with T.Kernel(1):
+            x = T.alloc_shared((256, 256), "float32")
+            first = T.alloc_fragment((256, 256), "float32")
+            second = T.alloc_fragment((256, 256), "float32")
+            third = T.alloc_fragment((256, 256), "float32")
+            T.copy(A, x)
+            for i, j in T.Parallel(256, 256):
+                first[i, j] = x[i, j] * 2.0
+            for i, j in T.Parallel(256, 256):
+                second[i, j] = first[i, j] * first[i, j]
+            for i, j in T.Parallel(256, 256):
+                third[i, j] = second[i, j] + 1.0
+            for i, j in T.Parallel(256, 256):
+                third[i, j] = third[i, j] * 0.5
+            for i, j in T.Parallel(256, 256):
+                second[i, j] = third[i, j] * third[i, j]
+            T.copy(second, C)
+
+    found = circular_buffers(after(kernel, PASS))
+    assert found["first"].id == found["third"].id != found["second"].id
+    assert sum(ring.bytes for ring in {ring.id: ring for ring in found.values()}.values()) <= WORMHOLE.l1_usable_bytes
 
 
 def traced_from(source: str) -> tir.PrimFunc:

@@ -120,7 +120,7 @@ class _KernelPrinter:
         return [_INDENT + line for line in lines]
 
     def ring_constants(self) -> list[str]:
-        used = sorted(self.used_rings, key=lambda name: self.rings[name].id)
+        used = sorted(self.used_rings, key=lambda name: (self.rings[name].id, name))
         return [f"{_INDENT}constexpr uint32_t {self.ring_name(name)} = {self.rings[name].id};" for name in used]
 
     def accessors(self, tensors: tuple[str, ...]) -> list[str]:

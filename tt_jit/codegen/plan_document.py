@@ -12,7 +12,7 @@ from ..errors import InternalError, UnsupportedError
 from ..lower.accesses import ROLES
 from ..lower.base import LoweringContext
 from ..lower.grid_to_persistent_tt import WORK_COUNT, WORK_START
-from ..lower.memory_space_lower_tt import circular_buffers
+from ..lower.memory_space_lower_tt import CircularBuffer, circular_buffers
 from ..lower.numeric_policy import is_fast, is_narrow, tensor_dtype
 from ..lower.ops import device_name, is_device_call
 from ..lower.resolve_tensor_views import ARGUMENT_SHAPES_ATTRIBUTE, argument_shape
@@ -176,6 +176,14 @@ class _PlanExpressions(ExpressionPrinter):
         return super().render(expr)
 
 
+def _rings(func: tir.PrimFunc) -> list[CircularBuffer]:
+    """One record for each ring, under the name of the first buffer that uses it."""
+    by_id: dict[int, CircularBuffer] = {}
+    for buffer in circular_buffers(func).values():
+        by_id.setdefault(buffer.id, buffer)
+    return list(by_id.values())
+
+
 def _program(name: str, func: tir.PrimFunc, kernels: Mapping[str, tuple[str, KernelText]]) -> dict[str, object]:
     total = func.attrs["tt_num_tiles"]
     return {
@@ -191,7 +199,7 @@ def _program(name: str, func: tir.PrimFunc, kernels: Mapping[str, tuple[str, Ker
                 "unpack_to_dest_fp32": ring.unpack_to_dest_fp32,
                 "alias_of": None,
             }
-            for ring in circular_buffers(func).values()
+            for ring in _rings(func)
         ],
         "semaphores": [],
         "compute_config": {

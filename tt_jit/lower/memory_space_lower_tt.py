@@ -2,8 +2,9 @@
 
 Why: L1 is one small memory shared by all buffers of a core. Streams between DRAM and compute are double buffered (or
 as deep as ``num_stages`` asks), intermediates hold exactly their tiles so that an in-place update comes back to the
-same address. When the sum does not fit, streams are made shallower, deepest first; when that is not enough the error
-lists who takes what.
+same address. When there are too many, or the sum does not fit, buffers that are never in use together share a ring
+(``ring_sharing``) and streams are made shallower, deepest first; when that is not enough the error lists who takes
+what.
 
 Before::
 
@@ -32,6 +33,7 @@ from .base import LoweringContext
 from .numeric_policy import is_narrow
 from .ops import is_scalar_read
 from .order_tensor_accesses import token_ring
+from .ring_sharing import RingUse, share_rings
 from .scalar_code import ARRAY_MEMORY, array_memory
 from .sticks import SCRATCH, scratch_bytes
 from .tile_ir import TileCopy, TileGemm, leaves, parse
@@ -111,7 +113,7 @@ def memory_space_lower_tt(func: tir.PrimFunc, context: LoweringContext) -> tir.P
     buffers += _scratch(func, len(buffers))
     buffers = _fit(buffers, func, context)
     func = func.with_attr(CIRCULAR_BUFFERS_ATTRIBUTE, [vars(buffer) for buffer in buffers])
-    return func.with_attr("tt_num_cbs", len(buffers))
+    return func.with_attr("tt_num_cbs", len(_rings(buffers)))
 
 
 def _mailboxes(func: tir.PrimFunc, first_id: int) -> list[CircularBuffer]:
@@ -210,23 +212,51 @@ def _fpu_operands(func: tir.PrimFunc) -> set[str]:
 
 
 def _fit(buffers: list[CircularBuffer], func: tir.PrimFunc, context: LoweringContext) -> list[CircularBuffer]:
-    """The same buffers, with shallower streams where L1 asks for it."""
-    limit = context.target.l1_usable_bytes
-    if len(buffers) > context.target.max_circular_buffers:
+    """The same buffers: those that are never in use together share rings, and streams are shallower, as needed."""
+    limit, most = context.target.l1_usable_bytes, context.target.max_circular_buffers
+
+    def has_ids(rings: list[CircularBuffer]) -> bool:
+        return len(_rings(rings)) <= most
+
+    def has_memory(rings: list[CircularBuffer]) -> bool:
+        return _bytes(rings) <= limit
+
+    if has_ids(buffers) and has_memory(buffers):
+        return buffers
+    use = RingUse.of(func.body)
+    shared = share_rings(buffers, use, has_ids)
+    if not has_ids(shared):
         raise L1OverflowError(
-            f"the kernel needs {len(buffers)} circular buffers; {context.target.arch} has "
-            f"{context.target.max_circular_buffers}: {', '.join(buffer.name for buffer in buffers)}",
+            f"the kernel needs {len(_rings(shared))} circular buffers at the same time; {context.target.arch} has "
+            f"{most}: {', '.join(buffer.name for buffer in _rings(shared))}",
             hint="reuse shared and fragment buffers, or split the kernel",
             at=func,
         )
-    while sum(buffer.bytes for buffer in buffers) > limit:
-        candidates = [b for b in buffers if b.pages > b.tiles]
+    streams = [b for b in shared if b.producer != b.consumer]
+    inner = [b for b in shared if b.producer == b.consumer]
+    renewed = {b.name: b for b in (*streams, *share_rings(inner, use, lambda part: has_memory([*streams, *part])))}
+    shared = [renewed[b.name] for b in shared]
+    while not has_memory(shared):
+        candidates = [b for b in shared if b.pages > b.tiles]
         if not candidates:
-            raise _overflow(buffers, limit, func, context)
+            break
         largest = max(candidates, key=lambda b: (b.pages // b.tiles, b.bytes))
-        smaller = replace(largest, pages=largest.pages - largest.tiles)
-        buffers = [smaller if b is largest else b for b in buffers]
-    return buffers
+        pages = largest.pages - largest.tiles
+        shared = [replace(b, pages=pages) if b.id == largest.id else b for b in shared]
+    shared = share_rings(shared, use, has_memory)
+    if not has_memory(shared):
+        raise _overflow(_rings(shared), limit, func, context)
+    numbers = {ring.id: number for number, ring in enumerate(_rings(shared))}
+    return [replace(b, id=numbers[b.id]) for b in shared]
+
+
+def _rings(buffers: list[CircularBuffer]) -> list[CircularBuffer]:
+    """One buffer for each ring."""
+    return [b for n, b in enumerate(buffers) if not any(b.id == other.id for other in buffers[:n])]
+
+
+def _bytes(buffers: list[CircularBuffer]) -> int:
+    return sum(ring.bytes for ring in _rings(buffers))
 
 
 def _overflow(

@@ -75,7 +75,7 @@ class _Normalizer:
                         self.reducers[self.renamed.get(buffer, buffer).name] = str(info["op"])
 
     def allocate(self, buffer: tir.Buffer) -> None:
-        name = unique_name(buffer.name, self.names)
+        name = unique_name(buffer.name or "buffer", self.names)
         self.names.add(name)
         if name != buffer.name or name != buffer.data.name:
             fresh = tir.decl_buffer(buffer.shape, buffer.dtype, name, scope=buffer.scope())

@@ -39,7 +39,7 @@ def verify_tt_ir(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
             raise InternalError(f"circular buffer {ring.name} has id {ring.id}")
         if ring.pages % ring.tiles:
             raise InternalError(f"circular buffer {ring.name}: {ring.pages} pages are not whole blocks of {ring.tiles}")
-    _check_attributes(func, len(verifier.rings))
+    _check_attributes(func, len({ring.id for ring in verifier.rings.values()}))
     nodes: list[object] = []
     # Checked outside of the walk: TVM turns errors that pass through it into RuntimeErrors.
     tir.stmt_functor.post_order_visit(func.body, nodes.append)
