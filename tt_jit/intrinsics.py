@@ -196,7 +196,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         *_unary("bitwise_and", "bitwise_or", "bitwise_xor", header=_UNARY + "bitwise.h"),
         *_unary("bitwise_not", header=_UNARY + "bitwise_not.h"),
         *_unary("left_shift", "right_shift", header=_UNARY + "shift.h"),
-        _sfpu("cumsum_tile", _COMPUTE + "cumsum.h"),
+        _sfpu("cumsum_tile", _COMPUTE + "cumsum.h", out_of_line=True),
         _sfpu("where_tile", _UNARY + "where.h"),
         _sfpu("typecast_tile", _UNARY + "typecast.h", templated=2),
         *[

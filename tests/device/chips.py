@@ -27,7 +27,7 @@ DEFAULT_PYTHON = ROOT / ".venv-device" / "bin" / "python"
 CROSS_COMPILER = "riscv64-unknown-elf-g++"
 # Tenstorrent's Wormhole simulator takes ttnn's own dummy unpack after an exact 32-bit unpack for undefined behaviour.
 SIMULATOR_STOPS = re.compile(r"UndefinedBehavior: tensix_unpacr: unpack_to_dst=0 in_data_format=\d+")
-STAND_IN_LIMIT = re.compile(r"tt shim: .*needs more than \d+ vector registers")
+STAND_IN_LIMIT = re.compile(r"tt shim: .*(needs more than \d+ vector registers|vector register allocation)")
 
 
 @dataclass(frozen=True, kw_only=True)
