@@ -6,6 +6,7 @@ from tvm import tirx as tir
 
 from tt_jit.errors import UnsupportedError
 from tt_jit.lower.assign_roles import BufferRoles, buffer_formats, buffer_roles
+from tt_jit.lower.ops import call
 from tt_jit.lower.tile_layout import layouts_of
 
 from .programs import WORK_COUNT, WORK_START, after, assert_program, line_of, refusal
@@ -149,3 +150,42 @@ def test_formats_of_tensors_in_block_floats(storage: dict[str, str], dtype: str,
             T.copy(R, C)
 
     assert buffer_formats(after(kernel.with_attr("tt_storage", storage), PASS)) == formats
+
+
+def test_compute_hands_the_reader_the_tile_of_an_element_that_steers_control_flow() -> None:
+    @T.prim_func
+    def before(A: T.Tensor((64, 256), "float32"), C: T.Tensor((64, 256), "float32")):
+        with T.Kernel(2, 2) as (bx, by):
+            S = T.alloc_shared((32, 128), "float32")
+            T.copy(A[bx * 32, by * 128], S)
+            for i, j in T.Parallel(32, 128):
+                S[i, j] = S[i, j] * 2.0
+            if S[5, 70] > 1.0 and S[6, 71] > 1.0:
+                T.copy(S, C[bx * 32, by * 128])
+
+    @T.prim_func
+    def expected(A: T.Tensor((64, 256), "float32"), C: T.Tensor((64, 256), "float32")):
+        S = T.alloc_shared((32, 128), "float32")
+        S_in = T.alloc_shared((32, 128), "float32")
+        S_scalar = T.alloc_shared((32, 32), "float32")
+        S_out = T.alloc_shared((32, 128), "float32")
+        for work in T.serial(WORK_START, WORK_START + WORK_COUNT):
+            bx = work % 2
+            by = work // 2
+            T.copy(A[bx * 32, by * 128], S_in)
+            T.copy(S_in, S)
+            for i, j in T.Parallel(32, 128):
+                S[i, j] = S[i, j] * 2.0
+            T.copy(S[0:32, 64:96], S_scalar)
+            first = call("read_scalar", S_scalar[5, 6], dtype="float32")
+            one = call("decide", T.Cast("int32", first > 1.0), dtype="int32")
+            T.copy(S[0:32, 64:96], S_scalar)
+            second = call("read_scalar", S_scalar[6, 7], dtype="float32")
+            other = call("decide", T.Cast("int32", second > 1.0), dtype="int32")
+            if one != 0 and other != 0:
+                T.copy(S, S_out)
+                T.copy(S_out, C[bx * 32, by * 128])
+
+    result = after(before, PASS)
+    assert_program(result, expected)
+    assert buffer_roles(result)["S_scalar"] == BufferRoles(producer="compute", consumer="reader")

@@ -153,3 +153,22 @@ def test_refuses_another_value_behind_the_end_than_zero() -> None:
     assert error.message == "T.annotate_safe_value of A with 1.0: reads past the end of a tensor give 0"
     assert error.hint == "select the value with T.if_then_else and the condition that the index is inside"
     assert line_of(error) == "with T.Kernel(2) as bx:"
+
+
+def test_a_value_in_terms_of_a_later_loop_is_written_inside_of_it() -> None:
+    """T.Persistent binds its indices in front of the loop whose variable they are made of."""
+
+    @T.prim_func
+    def before(X: T.Tensor((512, 64), "float32")):
+        with T.Kernel(4) as bx:
+            tile = T.alloc_fragment((32, 64), "float32")
+            first = T.alloc_var("int32")
+            first = 2
+            for m, _n in T.Persistent([8, 2], 4, bx):
+                T.copy(X[m * 32, 0], tile)
+                first = first + 1
+
+    text = after(before, PASS).script()
+    body = text[text.index("for w in") :]
+    assert "truncmod(T.Div(w * 4 + bx, 2), 8)" in body[body.index("T.copy") :]
+    assert "w" not in text[text.index("for bx") : text.index("for w in")].replace("writes", "")

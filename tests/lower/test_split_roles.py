@@ -125,3 +125,26 @@ def test_scalars_reach_every_role_that_needs_them() -> None:
     assert "read_scalar" in outline(roles["reader"]) or "fetch_scalar" in roles["reader"].script()
     assert "for k in range(scalar)" in roles["compute"].script()
     assert "scalar" not in roles["writer"].script().split("work_start = ")[-1]
+
+
+def test_the_reader_decides_about_floats_and_sends_the_answer() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):
+        with T.Kernel(2) as bx:
+            S = T.alloc_shared((32, 64), "float32")
+            best = T.alloc_fragment((1,), "float32")
+            row_best = T.alloc_fragment((32,), "float32")
+            T.copy(A[bx * 32, 0], S)
+            T.reduce_max(S, row_best, dim=1)
+            T.reduce_max(row_best, best, dim=0)
+            if best[0] > 1.0:
+                for i, j in T.Parallel(32, 64):
+                    S[i, j] = S[i, j] * 2.0
+            T.copy(S, C[bx * 32, 0])
+
+    roles = roles_after(kernel, PASS)
+    reader, compute, writer = (roles[name].script() for name in ("reader", "compute", "writer"))
+    assert "T.tt.cb_wait_front(best_scalar, 1)" in reader and "T.tt.cb_push_back(best_scalar, 1)" in compute
+    assert "T.tt.send_scalar(scalar_to_compute, decision)" in reader
+    assert "decision: T.int32 = T.tt.receive_scalar(scalar_to_compute)" in compute
+    assert "take_lane" not in compute and "decision" not in writer

@@ -42,7 +42,7 @@ from .names import unique_name
 from .parallel_bodies import ParallelBody, assigned_once, moves_outside
 from .stored_buffers import may_change
 from .thread_regions import is_indivisible, without_marks
-from .tile_ir import is_const_int, is_scalar_code, loads_in, scalar_code, sequence, with_span_of
+from .tile_ir import is_const_int, is_scalar_code, loads_in, scalar_code, sequence, uses_var, with_span_of
 
 _GRID_PREFIX = "blockIdx."
 _HINT_ATTRIBUTES = ("threadblock_swizzle_pattern", "tl.min_blocks_per_sm", "pragma_import_c")
@@ -160,8 +160,14 @@ class _Normalizer:
         )
 
     def bind(self, stmt: tir.Bind, binds: dict[tir.Var, tir.PrimExpr], rest: Sequence[tir.Stmt]) -> tir.Stmt:
-        """A value is written where it is used, unless what it was read from changes before that."""
+        """A value is written where it is used, unless what it was read from changes before that.
+
+        A value in terms of a loop that comes later (``T.Persistent``) is known only inside of that loop.
+        """
         value = self.expression(stmt.value, binds)
+        if uses_var(value, _loop_variables(rest)):
+            binds[stmt.var] = value
+            return sequence([])
         changes = may_change(stmt.value, rest)
         if is_float_dtype(str(stmt.var.dtype)):
             if not changes:
@@ -227,6 +233,19 @@ class _Normalizer:
             return tir.BufferLoad(fresh, list(node.indices)) if fresh is not None else None
 
         return tir.stmt_functor.ir_transform(tir.Evaluate(expr), None, visit, ["tirx.BufferLoad"]).value
+
+
+def _loop_variables(statements: Sequence[tir.Stmt]) -> list[tir.Var]:
+    """The variables of all loops in ``statements``."""
+    found: list[tir.Var] = []
+
+    def visit(node: object) -> None:
+        if isinstance(node, tir.For):
+            found.append(node.loop_var)
+
+    for stmt in statements:
+        tir.stmt_functor.post_order_visit(stmt, visit)
+    return found
 
 
 def _uses_of_data(stmt: tir.Stmt) -> Counter[tir.Var]:

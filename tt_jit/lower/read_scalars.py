@@ -186,7 +186,7 @@ class _Hoister:
         values: list[tuple[tir.BufferLoad, tir.PrimExpr]] = []
         for load in found:
             var = self.variable(load, before, stmt)
-            values.append((load, var if is_integer(load.buffer) else tir.Cast(load.dtype, var)))
+            values.append((load, var if is_integer(load.buffer) else var.astype(load.dtype)))
         return replace_loads(expr, values) if values else expr
 
     def variable(self, load: tir.BufferLoad, before: list[tir.Stmt], stmt: tir.Stmt) -> tir.Var:
