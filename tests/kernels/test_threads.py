@@ -190,6 +190,26 @@ def test_the_ends_of_functions(name):
 
 
 @tt.jit
+def quotients(A, B, C):
+    N = T.const("N")
+    A: T.Tensor((N,), "float32")
+    B: T.Tensor((N,), "float32")
+    C: T.Tensor((N,), "float32")
+    with T.Kernel(T.ceildiv(N, 32), threads=32) as block:
+        tx = T.get_thread_binding()
+        C[block * 32 + tx] = A[block * 32 + tx] / B[block * 32 + tx]
+
+
+def test_a_division_is_rounded_to_nearest():
+    special = torch.tensor([0.0, -0.0, 1.0, -3.0, math.inf, -math.inf, math.nan, 1e-40, 3e38, 1e-38])
+    a = torch.cat([special.repeat_interleave(10), torch.randn(4000) * 2.0 ** torch.randint(-140, 120, (4000,))])
+    b = torch.cat([special.repeat(10), torch.randn(4000) * 2.0 ** torch.randint(-140, 120, (4000,))])
+    c = torch.zeros(4100)
+    quotients(a, b, c)
+    torch.testing.assert_close(c, a / b, rtol=0, atol=0, equal_nan=True)
+
+
+@tt.jit
 def converted(X, Y, source: str = "float32", target: str = "float16"):
     N = T.const("N")
     X: T.Tensor((N,), source)

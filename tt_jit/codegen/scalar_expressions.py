@@ -31,12 +31,12 @@ _FUNCTIONS = {
     "log2": (f"(log_of({{}}) * {_LOG2_E})", ("log_of",)),
     "log10": (f"(log_of({{}}) * {_LN_10})", ("log_of",)),
     "sqrt": ("sqrt_of({})", ("sqrt_of",)),
-    "rsqrt": ("(1.0f / sqrt_of({}))", ("sqrt_of",)),
+    "rsqrt": ("quotient(1.0f, sqrt_of({}))", ("quotient", "sqrt_of")),
     "tanh": ("tanh_of({})", ("tanh_of",)),
-    "sigmoid": ("(1.0f / (1.0f + exp_of(-({}))))", ("exponential",)),
+    "sigmoid": ("quotient(1.0f, 1.0f + exp_of(-({})))", ("quotient", "exponential")),
     "floor": ("floor_of({})", ("floor_of",)),
     "ceil": ("-floor_of(-({}))", ("floor_of",)),
-    "fast_rcp": ("(1.0f / ({}))", ()),
+    "fast_rcp": ("quotient(1.0f, {})", ("quotient",)),
 }
 _ROUNDINGS = {
     "float16": "to_float16",
@@ -123,7 +123,8 @@ class ScalarExpressionPrinter:
     def division(self, kind: str, expr: tir.PrimExpr) -> str:
         a, b, dtype = self.text(expr.a), self.text(expr.b), str(expr.dtype)
         if is_float_dtype(dtype) and kind == "Div":
-            return f"({a} / {b})"
+            self.helpers.add("quotient")
+            return f"quotient({a}, {b})"
         if kind in ("Div", "Mod") or dtype.startswith("uint"):
             return self.exact(dtype, f"{a} {'/' if kind.endswith('Div') else '%'} {b}")
         name = "floor_quotient" if kind == "FloorDiv" else "floor_rest"

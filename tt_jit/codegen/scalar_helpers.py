@@ -1,7 +1,7 @@
 """C++ of the helpers of code for single elements: arrays in L1, narrow floating-point types, mathematical functions.
 
 A data-movement core has no floating-point unit and no library of mathematical functions; the compiler's software
-arithmetic does ``+ - * /``, what goes beyond it is here. Each function is within a few units in the last place of
+arithmetic does ``+ - *``, what goes beyond it is here. Each function is within a few units in the last place of
 float32 (the tests hold it to that).
 """
 
@@ -143,6 +143,70 @@ inline float float16_from_bits(uint16_t half) {
 }
 """
 
+QUOTIENT = """\
+// a / b rounded to nearest, ties to even. The compiler's own division branches through a table of addresses, which
+// programs of a data-movement core cannot have.
+inline float quotient(float a, float b) {
+    const uint32_t sign = (as_bits(a) ^ as_bits(b)) & 0x80000000u;
+    uint32_t rest = as_bits(a) & 0x7fffffffu, divisor = as_bits(b) & 0x7fffffffu;
+    const bool both_infinite = rest == 0x7f800000u && divisor == 0x7f800000u;
+    if (rest > 0x7f800000u || divisor > 0x7f800000u || both_infinite || (rest == 0 && divisor == 0)) {
+        return as_float(0x7fc00000u);
+    }
+    if (rest == 0x7f800000u || divisor == 0) {
+        return as_float(sign | 0x7f800000u);
+    }
+    if (rest == 0 || divisor == 0x7f800000u) {
+        return as_float(sign);
+    }
+    int32_t exponent = 127;
+    auto mantissa_of = [&exponent](uint32_t bits, int32_t direction) {
+        uint32_t mantissa = bits & 0x007fffffu;
+        int32_t own = static_cast<int32_t>(bits >> 23);
+        if (own != 0) {
+            mantissa |= 0x00800000u;
+        } else {
+            own = 1;
+            for (; mantissa < 0x00800000u; mantissa <<= 1) {
+                --own;
+            }
+        }
+        exponent += direction * own;
+        return mantissa;
+    };
+    rest = mantissa_of(rest, 1);
+    divisor = mantissa_of(divisor, -1);
+    if (rest < divisor) {
+        rest <<= 1;
+        --exponent;
+    }
+    // 24 bits of the result and two more, by which it is rounded.
+    uint32_t digits = 0;
+    for (uint32_t bit = 0; bit < 26; ++bit) {
+        digits <<= 1;
+        if (rest >= divisor) {
+            rest -= divisor;
+            digits |= 1;
+        }
+        rest <<= 1;
+    }
+    bool inexact = rest != 0;
+    if (exponent >= 255) {
+        return as_float(sign | 0x7f800000u);
+    }
+    if (exponent <= 0) {
+        const int32_t shift = exponent < -26 ? 27 : 1 - exponent;
+        inexact = inexact || (digits & ((1u << shift) - 1)) != 0;
+        digits >>= shift;
+    }
+    uint32_t result = digits >> 2;
+    if ((digits & 2) != 0 && ((digits & 1) != 0 || inexact || (result & 1) != 0)) {
+        ++result;
+    }
+    return as_float(sign | (result + (exponent > 0 ? static_cast<uint32_t>(exponent - 1) << 23 : 0)));
+}
+"""
+
 EXPONENTIAL = """\
 // 2^(whole + rest) for a small rest: a polynomial, then the exponent in two steps.
 inline float power_of_two(int32_t whole, float rest) {
@@ -207,7 +271,7 @@ inline float log_of(float value) {
         mantissa *= 0.5f;
         ++exponent;
     }
-    const float s = (mantissa - 1.0f) / (mantissa + 1.0f);
+    const float s = quotient(mantissa - 1.0f, mantissa + 1.0f);
     const float z = s * s;
     const float series = z * (0.33333334f + z * (0.2f + z * (0.14285715f + z * (0.11111111f + z * 0.09090909f))));
     const float scale = static_cast<float>(exponent);
@@ -226,7 +290,7 @@ inline float sqrt_of(float value) {
     }
     float root = as_float((bits >> 1) + 0x1fbd1df5u);
     for (uint32_t step = 0; step < 4; ++step) {
-        root = 0.5f * (root + value / root);
+        root = 0.5f * (root + quotient(value, root));
     }
     return root;
 }
@@ -240,7 +304,7 @@ inline float tanh_of(float value) {
         return value * (1.0f + z * (-0.33333334f + z * (0.13333334f + z * (-0.053968254f + z * 0.021869488f))));
     }
     const float power = exp_of(-2.0f * magnitude);
-    const float result = (1.0f - power) / (1.0f + power);
+    const float result = quotient(1.0f - power, 1.0f + power);
     return value < 0.0f ? -result : result;
 }
 """
@@ -268,6 +332,7 @@ SCALAR_HELPERS = {
     "to_float8_e5m2": TO_FLOAT8_E5M2,
     "float16_bits": FLOAT16_BITS,
     "float16_from_bits": FLOAT16_FROM_BITS,
+    "quotient": QUOTIENT,
     "exponential": EXPONENTIAL,
     "log_of": LOGARITHM,
     "sqrt_of": SQUARE_ROOT,
@@ -283,9 +348,10 @@ SCALAR_NEEDS: dict[str, tuple[str, ...]] = {
     "to_float8_e5m2": ("round_to", "as_bits", "as_float"),
     "float16_bits": ("to_float16", "round_to", "as_bits", "as_float"),
     "float16_from_bits": ("as_float",),
+    "quotient": ("as_float", "as_bits"),
     "exponential": ("as_float",),
-    "log_of": ("as_float", "as_bits"),
-    "sqrt_of": ("as_float", "as_bits"),
-    "tanh_of": ("exponential", "as_float"),
+    "log_of": ("quotient", "as_float", "as_bits"),
+    "sqrt_of": ("quotient", "as_float", "as_bits"),
+    "tanh_of": ("exponential", "quotient", "as_float", "as_bits"),
 }
 """What each helper needs, all the way down."""
