@@ -129,8 +129,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="`accurate`, `fast`",
         default="accurate",
         default_text="`accurate`",
-        help="`accurate` never computes less precisely than the kernel's dtypes; `fast` keeps intermediates in bfloat16 "
-        "and takes approximate functions (docs/numerics.md). Decorators, calls and kernels may say otherwise.",
+        help="`accurate` never computes less precisely than the kernel's dtypes; `fast` keeps intermediates in "
+        "bfloat16 and takes approximate functions (docs/numerics.md). Decorators, calls and kernels may say otherwise.",
         in_key=True,
         parse=str,
         check=_one_of("accurate", "fast"),
@@ -175,8 +175,8 @@ SETTINGS: tuple[Setting, ...] = (
         type_name="bool",
         default=False,
         default_text="`0`",
-        help="Round matmuls and sums exactly as the chip's matrix unit does, to compare with a chip. A GEMM takes 20 times "
-        "longer.",
+        help="Round matmuls and sums exactly as the chip's matrix unit does, to compare with a chip. A GEMM takes "
+        "20 times longer.",
         in_key=False,
         parse=_parse_bool,
         check=_is_bool,

@@ -1,4 +1,4 @@
-"""Block floats in plain integer arithmetic, rounded as by ttnn on the host: tests/device/test_block_floats.py shows it."""
+"""Block floats in plain integer arithmetic, rounded as ttnn does on the host (tests/device/test_block_floats.py)."""
 
 from __future__ import annotations
 
