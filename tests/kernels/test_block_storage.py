@@ -214,4 +214,4 @@ def test_refuses_tensors_of_rows():
 
     with pytest.raises(UnsupportedError, match="A cannot be stored as Bfp8_b: it is accessed by rows") as raised:
         kernel()
-    assert raised.value.hint == "leave A out of storage="
+    assert raised.value.hint == "leave A out of storage=, or pass a ttnn tensor of another dtype"

@@ -178,4 +178,4 @@ def test_refuses_to_read_back_ragged_block_floats() -> None:
     assert error.message == (
         "A cannot be stored as Bfp4_b: its sizes are no multiples of 32, and kernels read again what they wrote to it"
     )
-    assert error.hint == "leave A out of storage="
+    assert error.hint == "leave A out of storage=, or pass a ttnn tensor of another dtype"

@@ -131,7 +131,7 @@ def _check_blocks(accesses: _Accesses, layout: TensorLayout, fmt: str, reads_own
     if problem is not None:
         raise UnsupportedError(
             f"{name} cannot be stored as {fmt}: {problem}",
-            hint=f"leave {name} out of storage=",
+            hint=f"leave {name} out of storage=, or pass a ttnn tensor of another dtype",
             at=next((access.stmt for access in accesses.found), None),
         )
 
