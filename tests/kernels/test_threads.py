@@ -339,3 +339,79 @@ def test_a_function_without_scalar_form_is_refused():
     with pytest.raises(UnsupportedError, match=r"T\.sin in code for single elements") as caught:
         sines(torch.zeros(32), torch.zeros(32))
     assert caught.value.location.source_line().strip() == "Y[tx] = T.sin(X[tx])"
+
+
+@tt.jit
+def doubled_then_reversed(X, Y, Z):
+    X: T.Tensor((128, 64), "float32")
+    Y: T.Tensor((128, 64), "float32")
+    Z: T.Tensor((128, 64), "float32")
+    with T.Kernel(2, threads=64) as block:
+        tx = T.get_thread_binding()
+        tile = T.alloc_shared((64, 64), "float32")
+        for _ in T.serial(2):
+            T.copy(X[block * 64, 0], tile)
+            for i, j in T.Parallel(64, 64):
+                tile[i, j] = tile[i, j] * 2.0
+            T.copy(tile, Y[block * 64, 0])
+            T.sync_threads()
+            for j in T.serial(64):
+                Z[block * 64 + tx, j] = Y[block * 64 + tx, 63 - j] + Z[block * 64 + tx, j]
+
+
+def test_threads_read_what_tile_operations_stored():
+    x, y, z = torch.randn(128, 64), torch.zeros(128, 64), torch.zeros(128, 64)
+    doubled_then_reversed(x, y, z)
+    assert torch.equal(y, x * 2.0) and torch.equal(z, x.flip(1) * 4.0)
+
+
+@tt.jit
+def prefix_doubled(X, Y, count: T.int32):
+    X: T.Tensor((64,), "float32")
+    Y: T.Tensor((64,), "float32")
+    with T.Kernel(1, threads=64):
+        for i in T.Parallel(count):
+            Y[i] = X[i] * 2.0
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 64])
+def test_a_parallel_loop_whose_extent_is_known_at_run_time(count):
+    x, y = torch.randn(64), torch.zeros(64)
+    prefix_doubled(x, y, count)
+    assert torch.equal(y, torch.where(torch.arange(64) < count, x * 2.0, 0.0))
+
+
+@tt.jit
+def scaled(X, Y, factor: T.float32):
+    X: T.Tensor((64,), "bfloat16")
+    Y: T.Tensor((64,), "float16")
+    with T.Kernel(1, threads=64):
+        tx = T.get_thread_binding()
+        Y[tx] = T.cast(T.cast(X[tx], "float32") * factor, "float16")
+
+
+def test_a_float_parameter():
+    x, y = torch.randn(64).bfloat16(), torch.zeros(64).half()
+    scaled(x, y, 0.3)
+    assert torch.equal(y, (x.float() * 0.3).half())
+
+
+def test_slow_paths_of_tile_code_have_notes():
+    @tt.jit
+    def kernel(Index, X, Counts, Y):
+        Index: T.Tensor((64,), "int32")
+        X: T.Tensor((128,), "float32")
+        Counts: T.Tensor((10,), "int32")
+        Y: T.Tensor((64,), "float32")
+        with T.Kernel(2, threads=32) as block:
+            for i in T.Parallel(32):
+                Y[block * 32 + i] = X[Index[block * 32 + i]] + 1.0
+            for i in T.Parallel(32):
+                T.atomic_add(Counts[Index[block * 32 + i] % 10], 1)
+
+    notes = kernel.compile().performance_notes
+    lines = {note.what: note.line for note in notes}
+    assert "X is read one element after another" in lines and "Counts is written one element after another" in lines
+    assert lines["X is read one element after another"] + 2 == lines["Counts is written one element after another"]
+    (serial,) = [note for note in notes if "run one after another on one core" in note.what]
+    assert serial.why == "they update the same elements atomically"
