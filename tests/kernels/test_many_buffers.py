@@ -68,3 +68,44 @@ def test_intermediates_that_do_not_fit_together():
     exact = ((x.double() + 1) * 2 - 3) * 2
     bound = elementwise_bound(exact, torch.float32, operations=5, magnitude=exact.abs() + 8)
     assert_within(chain(256)(x), exact, bound)
+
+
+@tt.jit(out_idx=[-1])
+def long_rows(rows, columns, block):
+    """Online softmax over blocks of one long row: three float32 buffers of (1, 8192) would be 3 MB as rows of tiles."""
+
+    @T.prim_func
+    def main(X: T.Tensor((rows, columns), "bfloat16"), Y: T.Tensor((rows, columns), "float32")):
+        with T.Kernel(rows, threads=128) as row:
+            x = T.alloc_fragment((1, block), "float32")
+            e = T.alloc_fragment((1, block), "float32")
+            y = T.alloc_fragment((1, block), "float32")
+            peak = T.alloc_fragment((1,), "float32")
+            part = T.alloc_fragment((1,), "float32")
+            total = T.alloc_fragment((1,), "float32")
+            T.fill(total, -T.infinity("float32"))
+            for k in T.Pipelined(columns // block):
+                T.copy(X[row, k * block], x)
+                T.reduce_max(x, peak, dim=1)
+                for i, j in T.Parallel(1, block):
+                    e[i, j] = T.exp(x[i, j] - peak[i])
+                T.reduce_sum(e, part, dim=1)
+                for i in T.Parallel(1):
+                    total[i] = peak[i] + T.log(T.exp(total[i] - peak[i]) + part[i])
+            for k in T.Pipelined(columns // block):
+                T.copy(X[row, k * block], x)
+                for i, j in T.Parallel(1, block):
+                    y[i, j] = T.exp(x[i, j] - total[i])
+                T.copy(y, Y[row, k * block])
+
+    return main
+
+
+def test_long_rows_fill_their_tiles():
+    x = torch.randn(3, 16384).bfloat16()
+    kernel = long_rows.compile(3, 16384, 8192)
+    pages = {ring.name: ring.pages for ring in kernel.plan.programs[0].circular_buffers}
+    assert pages["e"] == 8
+    exact = torch.softmax(x.double(), 1)
+    bound = elementwise_bound(exact, torch.float32, operations=16384, functions=4) + 2.0**-16 * 12 * exact
+    assert_within(kernel(x), exact, bound)

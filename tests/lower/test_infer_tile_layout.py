@@ -100,3 +100,17 @@ def test_refuses_a_run_time_shape() -> None:
     assert isinstance(error, UnsupportedError)
     assert error.message == "on-chip buffer S has a run-time shape [64, n]"
     assert error.hint == "allocate on-chip buffers with compile-time sizes"
+
+
+def test_a_vector_that_is_cut_inside_of_a_dense_tile_lies_in_rows() -> None:
+    @T.prim_func
+    def kernel(X: T.Tensor((4096,), "float32")):
+        with T.Kernel(1):
+            dense = T.alloc_fragment((2048,), "float32")
+            cut = T.alloc_fragment((2048,), "float32")
+            T.copy(X[0:2048], dense)
+            for i in T.Parallel(1024):
+                cut[i + 512] = 1.0
+
+    layouts = layouts_of(after(kernel, PASS))
+    assert (layouts["dense"].kind, layouts["cut"].kind) == ("flat", "row")

@@ -15,6 +15,7 @@ from .base import LoweringContext, PassTrace, function_pass, module_pass, run_pi
 from .check_supported import check_supported
 from .choose_dst_width import choose_dst_width
 from .expand_reinterprets import expand_reinterprets
+from .flatten_rows import flatten_rows
 from .fold_accumulator_clears import fold_accumulator_clears
 from .grid_to_persistent_tt import grid_to_persistent_tt
 from .infer_default_tt_schedule import infer_default_tt_schedule
@@ -88,6 +89,7 @@ PIPELINE = (
     function_pass(expand_reinterprets),
     function_pass(widen_integer_gemm),
     function_pass(transpose_operands),
+    function_pass(flatten_rows),
     function_pass(separate_partial_updates),
     function_pass(orient_vectors),
     function_pass(infer_tile_layout),

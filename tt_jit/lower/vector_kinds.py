@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import tvm
 from tvm import tirx as tir
 
 from ..errors import UnsupportedError
@@ -20,6 +21,7 @@ class VectorKinds:
     rank_one: dict[str, int]
     parent: dict[str, str] = field(default_factory=dict)
     kind: dict[str, str] = field(default_factory=dict)
+    cut: set[str] = field(default_factory=set)
 
     def root(self, name: str) -> str:
         while self.parent.get(name, name) != name:
@@ -29,7 +31,8 @@ class VectorKinds:
     def kind_of(self, name: str) -> str:
         if self.rank_one[name] == 1:
             return "scalar"
-        default = "flat" if self.rank_one[name] % TILE_ELEMENTS == 0 else "row"
+        is_cut = any(self.root(other) == self.root(name) for other in self.cut)
+        default = "flat" if self.rank_one[name] % TILE_ELEMENTS == 0 and not is_cut else "row"
         return self.kind.get(self.root(name), default)
 
     def known(self, name: str) -> str | None:
@@ -78,7 +81,11 @@ class VectorKinds:
             self.visit_copy(record.destination, record.source, stmt)
 
     def visit_copy(self, one: Region, other: Region, stmt: tir.Stmt) -> None:
-        if one.is_global or other.is_global or one.buffer.name not in self.rank_one:
+        if one.is_global or one.buffer.name not in self.rank_one:
+            return
+        if not _is_whole_tiles(one.mins[0]) or not (one.is_whole or _is_whole_tiles(one.extents[0])):
+            self.cut.add(one.buffer.name)
+        if other.is_global:
             return
         if other.buffer.name in self.rank_one:
             self.unify(one.buffer.name, other.buffer.name, stmt)
@@ -91,6 +98,8 @@ class VectorKinds:
         accesses += [(load.buffer, list(load.indices)) for load in loads_in(store.value)]
         row_var, col_var = axes_of_matrices(accesses, self.rank_one)
         vectors = [(b.name, ix[0]) for b, ix in accesses if b.name in self.rank_one]
+        start = {var: tir.IntImm("int32", 0) for var in record.loop_vars}
+        self.cut.update(n for n, ix in vectors if not _is_whole_tiles(tir.stmt_functor.substitute(ix, start)))
         for name, index in vectors:
             if row_var is not None and index.same_as(row_var):
                 self.require(name, "column", stmt)
@@ -100,6 +109,11 @@ class VectorKinds:
             for (first, index), (second, other) in pairwise(vectors):
                 if not isinstance(index, tir.IntImm) and not isinstance(other, tir.IntImm):
                     self.unify(first, second, stmt)
+
+
+def _is_whole_tiles(elements: tir.PrimExpr) -> bool:
+    """Whether so many elements of a vector are known to fill tiles."""
+    return is_const_int(tvm.arith.Analyzer().simplify(tir.floormod(elements, TILE_ELEMENTS)), 0)
 
 
 def kind_of_reduced(record: TileReduce) -> str | None:
