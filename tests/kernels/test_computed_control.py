@@ -311,3 +311,34 @@ def test_assertions_stop_the_kernel_with_their_message():
     x[32, 0] = 1000.0
     with pytest.raises(EmulatorError, match="too large"):
         copy_with_assertions(x, few)
+
+
+@tt.jit
+def sum_as_many_blocks_as_threads_say(X, Mask):
+    X: T.Tensor((1024, 64), "float32")
+    Mask: T.Tensor((64,), "int32")
+    Y = T.empty((64, 64), "float32")
+    with T.Kernel(2, threads=32) as bx:
+        tx = T.get_thread_binding()
+        count = T.alloc_shared((1,), "int32")
+        tile = T.alloc_fragment((32, 64), "float32")
+        total = T.alloc_fragment((32, 64), "float32")
+        if tx == 0:
+            count[0] = 0
+        T.sync_threads()
+        if Mask[bx * 32 + tx] > 0:
+            T.atomic_add(count[0], 1)
+        T.sync_threads()
+        T.clear(total)
+        for k in T.serial(count[0]):
+            T.copy(X[k * 32, 0], tile)
+            for i, j in T.Parallel(32, 64):
+                total[i, j] += tile[i, j]
+        T.copy(total, Y[bx * 32, 0])
+    return Y
+
+
+def test_a_loop_of_as_many_steps_as_threads_have_counted():
+    x, mask = torch.randint(-9, 9, (1024, 64)).float(), (torch.rand(64) > 0.8).int()
+    wanted = [sum(x.split(32)[: int(part.sum())], torch.zeros(32, 64)) for part in mask.split(32)]
+    assert torch.equal(sum_as_many_blocks_as_threads_say(x, mask), torch.cat(wanted))

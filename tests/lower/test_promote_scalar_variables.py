@@ -89,3 +89,19 @@ def test_large_arrays_stay() -> None:
                 T.copy(X[bx * 32, 0], tile)
 
     assert scopes(kernel)["many"] == "local"
+
+
+def test_what_single_threads_change_stays() -> None:
+    @T.prim_func
+    def kernel(X: T.Tensor(MATRIX, "float32"), Mask: T.Tensor((32,), "int32")):
+        with T.Kernel(8, threads=32) as bx:
+            tx = T.get_thread_binding()
+            count = T.alloc_shared((1,), "int32")
+            tile = T.alloc_fragment((32, 64), "float32")
+            if Mask[tx] > 0:
+                T.atomic_add(count[0], 1)
+            T.sync_threads()
+            for k in T.serial(count[0]):
+                T.copy(X[(bx + k) * 32, 0], tile)
+
+    assert scopes(kernel)["count"] == "shared.dyn"

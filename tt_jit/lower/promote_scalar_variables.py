@@ -2,7 +2,8 @@
 
 Why: ``T.alloc_local((1,), "int32")`` (also as a fragment or shared buffer) that is set element by element outside of
 ``T.Parallel`` is a variable of the program, like ``T.alloc_var``, not data: as circular-buffer pages it could steer
-nothing. Its elements become variables that all three kernels keep. Buffers that meet tile work stay buffers.
+control flow only by way of compute and the reader. Its elements become variables that all three kernels keep. Buffers
+that meet tile work stay buffers; so do those of code for single elements, which only the reader runs.
 
 Before::
 
@@ -29,6 +30,7 @@ from .tile_ir import (
     GLOBAL_SCOPE,
     TileFill,
     is_integer,
+    is_scalar_code,
     is_scalar_variable,
     loads_in,
     parse,
@@ -127,6 +129,10 @@ class _Uses:
 
     def operation(self, stmt: tir.Stmt) -> None:
         """A tile operation makes its operands tiles, except for a fill; the places of its regions are steered."""
+        if is_scalar_code(stmt):
+            # Only the reader runs it: what it changes has to come back to the other kernels.
+            self.tiles.update(_buffers_in(stmt.body))
+            return
         record = parse(stmt)
         filled = record.destination.buffer if isinstance(record, TileFill) and record.destination.is_whole else None
 
@@ -140,6 +146,18 @@ class _Uses:
                 self.tiles.update(arg.buffer.name for arg in node.args if isinstance(arg, tir.BufferLoad))
 
         tir.stmt_functor.post_order_visit(stmt, visit)
+
+
+def _buffers_in(stmt: tir.Stmt) -> set[str]:
+    """The names of the buffers that ``stmt`` reads or writes."""
+    found: set[str] = set()
+
+    def visit(node: object) -> None:
+        if isinstance(node, (tir.BufferLoad, tir.BufferStore)):
+            found.add(node.buffer.name)
+
+    tir.stmt_functor.post_order_visit(stmt, visit)
+    return found
 
 
 def _replaced(body: tir.Stmt, variables: dict[str, tuple[tir.Buffer, tir.Buffer]]) -> tir.Stmt:
