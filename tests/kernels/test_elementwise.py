@@ -399,3 +399,32 @@ def blocks(depth, rows, columns):
 def test_the_index_of_a_leading_dimension_as_a_value():
     x = torch.randn(3, 20, 30)
     assert torch.equal(blocks(3, 20, 30)(x), x * 2 + torch.arange(3)[:, None, None])
+
+
+@tt.jit(out_idx=[2])
+def scaled_by_parts(rows, parts):
+    """Each part of the columns is read and rewritten where it lies."""
+
+    @T.prim_func
+    def main(
+        X: T.Tensor((rows, parts * 32), "float32"),
+        W: T.Tensor((parts, 32), "float32"),
+        Y: T.Tensor((rows, parts * 32), "float32"),
+    ):
+        with T.Kernel(1):
+            x = T.alloc_fragment((rows, parts * 32), "float32")
+            w = T.alloc_fragment((32,), "float32")
+            T.copy(X, x)
+            for part in T.serial(parts):
+                T.copy(W[part, 0], w)
+                for i, j in T.Parallel(rows, 32):
+                    x[i, part * 32 + j] = x[i, part * 32 + j] * w[j]
+            T.copy(x, Y)
+
+    return main
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(64, 2), (96, 3), (32, 4)])
+def test_updates_of_parts_of_a_buffer(rows, parts):
+    x, w = torch.randn(rows, parts * 32), torch.randn(parts, 32)
+    assert torch.equal(scaled_by_parts(rows, parts)(x, w), x * w.reshape(-1))
