@@ -139,7 +139,7 @@ def test_the_texts_differ_as_documented() -> None:
     assert "exp_tile<true>" in fast and "exp_tile<true>" not in accurate
     # Broadcasts: inside of DST, or by the matrix engine on the way into it.
     assert "sfpu_mul_bcast_col" in accurate and "sfpu_" not in fast
-    assert "mul_tiles_bcast_cols" in fast and "sub_tiles_bcast_rows" in fast
+    assert "mul_tiles_bcast_cols" in fast and "unary_bcast<BroadcastType::ROW>" in fast
     assert config_of(scaled_exp, *arguments, policy="fast") == ("HiFi2", False, True)
 
 
@@ -154,7 +154,7 @@ def test_float16_travels_in_half_the_bytes() -> None:
         assert formats["A"] == ("float16", "Float32" if policy == "accurate" else "Float16_b")
         assert formats["S"] == ("float32", "Float32")
     assert counters["fast"]["noc_write_bytes"] * 2 == counters["accurate"]["noc_write_bytes"]
-    assert counters["fast"]["sfpu_tiles"] * 2 <= counters["accurate"]["sfpu_tiles"]
+    assert counters["fast"]["sfpu_tiles"] * 3 <= counters["accurate"]["sfpu_tiles"] * 2
 
 
 def test_sums_stay_in_thirty_two_bits() -> None:

@@ -47,7 +47,7 @@ def test_the_gemm_is_initialised_outside_of_its_loop() -> None:
     before, inside = text.split("for k in")
     assert "tt.matmul_block_init(" in before
     assert "_init(" not in inside.split("tt.cb_pop_front(b")[0]
-    assert "hw_startup(\"SrcOrder::Reverse\", a" in text, "in0 goes through SrcB"
+    assert 'hw_startup("SrcOrder::Reverse", a' in text, "in0 goes through SrcB"
 
 
 def test_every_operation_is_prepared() -> None:
@@ -106,6 +106,7 @@ def test_a_change_of_format_reconfigures_the_source_and_the_packer() -> None:
             for i, j in T.Parallel(64, 64):
                 g[i, j] = f[i, j] * f[i, j]
             T.copy(g, C)
+            T.copy(f, B)
 
     calls = compute(kernel)
     assert "reconfig_data_format_srca" in calls and "pack_reconfig_data_format" in calls

@@ -3,7 +3,7 @@
 import tilelang.language as T
 from tvm import tirx as tir
 
-from tt_jit.lower.tile_ir import leaves
+from tt_jit.lower.tile_ir import is_gather, leaves, parse
 
 from .programs import after, assert_program, before
 
@@ -21,7 +21,7 @@ def dtypes(func: tir.PrimFunc) -> dict[str, str]:
 
 def test_intermediates_are_stored_as_bfloat16() -> None:
     @T.prim_func
-    def kernel(A: T.Tensor((64, 64), "float32"), B: T.Tensor((64, 64), "float32")):
+    def kernel(A: T.Tensor((64, 64), "bfloat16"), B: T.Tensor((64, 64), "float32")):
         with T.Kernel(1):
             x = T.alloc_fragment((64, 64), "float32")
             y = T.alloc_fragment((64, 64), "float32")
@@ -31,7 +31,7 @@ def test_intermediates_are_stored_as_bfloat16() -> None:
             T.copy(y, B)
 
     @T.prim_func
-    def expected(A: T.Tensor((64, 64), "float32"), B: T.Tensor((64, 64), "float32")):
+    def expected(A: T.Tensor((64, 64), "bfloat16"), B: T.Tensor((64, 64), "float32")):
         with T.Kernel(1):
             x = T.alloc_fragment((64, 64), "bfloat16")
             y = T.alloc_fragment((64, 64), "bfloat16")
@@ -56,7 +56,7 @@ def test_the_default_policy_changes_nothing() -> None:
 
 def test_what_a_loop_carries_its_copies_and_its_factors_keep_their_dtype() -> None:
     @T.prim_func
-    def kernel(A: T.Tensor((64, 256), "float32"), B: T.Tensor((64,), "float32")):
+    def kernel(A: T.Tensor((64, 256), "bfloat16"), B: T.Tensor((64,), "float32")):
         with T.Kernel(1):
             x = T.alloc_fragment((64, 64), "float32")
             peak = T.alloc_fragment((64,), "float32")
@@ -87,6 +87,40 @@ def test_what_a_loop_carries_its_copies_and_its_factors_keep_their_dtype() -> No
         "weights": "bfloat16",
         "total": "float32",
     }
+
+
+def test_what_is_only_loaded_from_a_float32_tensor_needs_no_conversion() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64, 64), "float32"), B: T.Tensor((64, 64), "float32")):
+        with T.Kernel(1):
+            loaded = T.alloc_fragment((64, 64), "float32")
+            changed = T.alloc_fragment((64, 64), "float32")
+            T.copy(A, loaded)
+            T.copy(A, changed)
+            for i, j in T.Parallel(64, 64):
+                changed[i, j] = changed[i, j] + loaded[i, j]
+            T.copy(changed, B)
+
+    assert dtypes(after(fast(kernel), PASS)) == {"loaded": "float32", "changed": "bfloat16"}
+
+
+def test_elements_that_are_picked_one_by_one_keep_their_dtype() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64, 64), "float16"), I: T.Tensor((64,), "int32"), B: T.Tensor((64, 64), "float16")):
+        with T.Kernel(1):
+            x = T.alloc_fragment((64, 64), "float16")
+            y = T.alloc_fragment((64, 64), "float16")
+            for i, j in T.Parallel(64, 64):
+                x[i, j] = A[I[i], I[j]]
+            for i, j in T.Parallel(64, 64):
+                y[i, j] = T.exp(x[i, j])
+            T.copy(y, B)
+
+    func = after(fast(kernel), PASS)
+    picks = [record for record in map(parse, leaves(func.body)) if is_gather(record)]
+    assert [str(record.store.buffer.dtype) for record in picks] == ["float16"]
+    assert dtypes(func)["y"] == "bfloat16"
+    assert {b.name: str(b.dtype) for b in func.buffer_map.values()} == {"A": "float16", "I": "int32", "B": "bfloat16"}
 
 
 def test_sums_of_products_keep_their_dtype_and_float16_tensors_travel_as_bfloat16() -> None:

@@ -17,6 +17,7 @@ from .choose_dst_width import choose_dst_width
 from .expand_reinterprets import expand_reinterprets
 from .flatten_rows import flatten_rows
 from .fold_accumulator_clears import fold_accumulator_clears
+from .fuse_elementwise import fuse_elementwise
 from .grid_to_persistent_tt import grid_to_persistent_tt
 from .infer_default_tt_schedule import infer_default_tt_schedule
 from .infer_default_tt_shard import infer_default_tt_shard
@@ -96,6 +97,7 @@ PIPELINE = (
     function_pass(tile_pad_tt),
     function_pass(materialize_index_tiles),
     function_pass(choose_dst_width),
+    function_pass(fuse_elementwise),
     function_pass(split_expressions),
     # Who does which block, and how tensors lie in DRAM.
     function_pass(serialize_conflicting_blocks),

@@ -2,8 +2,9 @@
 
 Why: half the bytes, and a format that every unit reads without conversion. What a loop hands from pass to pass keeps
 its dtype, and so do copies of it and everything that it is updated with: an error there would grow with the number of
-passes. Expressions keep their dtypes too, so only storing rounds. Later passes take approximate forms of functions
-where the result is stored as bfloat16, and only there.
+passes. What is only loaded from a float32 tensor stays as it is, which costs no conversion. Expressions keep their
+dtypes too, so only storing rounds. Later passes take approximate forms of functions where the result is stored as
+bfloat16, and only there.
 
 Before::
 
@@ -29,6 +30,7 @@ from typing import Any
 import tvm
 from tvm import tirx as tir
 
+from .accesses import accesses_of
 from .base import LoweringContext
 from .liveness import Liveness, Names
 from .numeric_policy import TENSOR_DTYPES, is_fast
@@ -100,14 +102,33 @@ def _kept(body: tir.Stmt) -> Names:
             kept |= {buffer.name for buffer in _mentioned(stmt)}
         elif isinstance(record, Elementwise):
             loads = [load.buffer for load in loads_in(record.store.value)]
-            kept |= {b.name for b in (*loads, record.store.buffer) if b.scope() == GLOBAL_SCOPE}
+            picked = [*loads, record.store.buffer]
+            if any(b.scope() == GLOBAL_SCOPE for b in picked):
+                # Elements are picked by the data movement kernels, which do not convert them.
+                kept |= {b.name for b in picked}
             kept |= {load.buffer.name for load in _reinterpreted(record.store.value)}
             if record.store.buffer.name in carried and any(b.same_as(record.store.buffer) for b in loads):
                 kept |= {b.name for b in loads}
+    kept |= _loaded_only(body)
     copies = [record for record in map(parse, leaves(body)) if isinstance(record, TileCopy) and _is_plain(record)]
     for _ in copies:
         kept |= {copy.destination.buffer.name for copy in copies if copy.source.buffer.name in kept}
     return frozenset(kept)
+
+
+def _loaded_only(body: tir.Stmt) -> Names:
+    """Buffers that hold blocks of float32 tensors and nothing else."""
+    loaded: set[str] = set()
+    computed: set[str] = set()
+    for record in map(parse, leaves(body)):
+        if record is None:
+            continue
+        names = {buffer.name for buffer, _ in accesses_of(record).writes}
+        if isinstance(record, TileCopy) and record.source.is_global and str(record.source.buffer.dtype) == "float32":
+            loaded |= names
+        else:
+            computed |= names
+    return frozenset(loaded - computed)
 
 
 def _is_plain(copy: TileCopy) -> bool:

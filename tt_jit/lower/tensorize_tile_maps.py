@@ -52,7 +52,9 @@ class TileScope:
         return "Float16_b" if self.narrow else FLOAT
 
     def is_fpu_readable(self, buffer: tir.Buffer) -> bool:
-        """Whether the matrix engine reads the buffer without loss (floats of 16 bits and less)."""
+        """Whether the matrix engine reads the buffer without loss: 16 bits and less, or no more in DST anyway."""
+        if self.narrow and self.formats[buffer.name] == "Float32":
+            return True
         return self.formats[buffer.name] in NARROW_FORMATS
 
     def dst_format(self, buffer: tir.Buffer) -> str:
