@@ -76,11 +76,15 @@ class RecordedKernel:
         self.interpreters: dict[Precision, Interpreter] = {}
         self.build = build
         self.kernel: Any = None
+        self.latest: tuple[list[Any], Outputs] | None = None
+        """Arguments and results of the latest call: benchmarks repeat it many times."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         arguments = [*args, *kwargs.values()]
         before = [_copy(argument) for argument in arguments]
         self.outcome.calls += 1
+        if self.latest is not None and _same_arguments(self.latest[0], before):
+            return self._deliver(arguments, self.latest[1])
         try:
             expected = self._oracle(before, "declared")
         except Exception:
@@ -88,6 +92,7 @@ class RecordedKernel:
             raise
         if self.build is not None and self.outcome.status in ("traced", "right"):
             self._check(before, expected)
+        self.latest = (before, expected)
         return self._deliver(arguments, expected)
 
     def _oracle(self, arguments: Sequence[Any], precision: Precision) -> Outputs:
@@ -314,6 +319,18 @@ def _takes_any_values(func: Any, param: Any) -> bool:
 
 def _copy(argument: Any) -> Any:
     return argument.detach().clone() if isinstance(argument, torch.Tensor) else argument
+
+
+def _same_arguments(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    return len(one) == len(other) and all(map(_same, one, other))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
+        return type(one) is type(other) and bool(one == other)
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8)) if one.dim() else False
 
 
 def _without_nan(values: torch.Tensor | None) -> torch.Tensor | None:

@@ -79,3 +79,18 @@ def test_the_einops_subset() -> None:
     assert torch.equal(repeat(x, "b h d -> b (h r) d", r=3), x.repeat_interleave(3, 1))
     assert torch.equal(reduce(x, "b h d -> b d", "max"), x.amax(1))
     torch.testing.assert_close(einsum(x, x, "b i d, b j d -> b i j"), x @ x.transpose(1, 2))
+
+
+def test_a_call_repeated_with_the_same_arguments_runs_once() -> None:
+    ran: list[int] = []
+
+    def double(x: torch.Tensor) -> torch.Tensor:
+        ran.append(1)
+        return x * 2
+
+    kernel = Recorder(lambda func, out_idx: double).compile(doubled, [1])
+    for _ in range(3):
+        assert torch.equal(kernel(torch.ones(64, 64)), torch.full((64, 64), 2.0))
+    assert len(ran) == 1
+    assert torch.equal(kernel(torch.full((64, 64), 3.0)), torch.full((64, 64), 6.0))
+    assert len(ran) == 2
