@@ -130,10 +130,20 @@ def too_many_registers(
         T.copy(y, D)
 
 
+@T.prim_func
+def part_of_a_buffer(A: T.Tensor((64, 64), "float32"), B: T.Tensor((64, 64), "float32")):
+    with T.Kernel(1):
+        a = T.alloc_fragment((64, 64), "float32")
+        T.copy(A, a)
+        for i, j in T.Parallel(64, 32):
+            a[i, 32 + j] = a[i, 32 + j] * a[i, 32 + j]
+        T.copy(a, B)
+
+
 @pytest.mark.parametrize(
     "kernel",
-    [read_later, read_by_the_next_pass, other_lanes, too_many_registers],
-    ids=["read_later", "read_by_the_next_pass", "other_lanes", "too_many_registers"],
+    [read_later, read_by_the_next_pass, other_lanes, too_many_registers, part_of_a_buffer],
+    ids=["read_later", "read_by_the_next_pass", "other_lanes", "too_many_registers", "part_of_a_buffer"],
 )
 def test_what_stays_apart(kernel: tir.PrimFunc) -> None:
     assert_program(after(kernel, PASS), before(kernel, PASS))

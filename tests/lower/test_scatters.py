@@ -7,7 +7,7 @@ from tvm import tirx as tir
 
 from tt_jit.lower.tile_ir import TileScatter, leaves, parse
 
-from .programs import after, line_of, outline, refusal
+from .programs import after, outline
 
 STAGE, TENSORIZE = "stage_global_accesses", "tensorize_tt"
 

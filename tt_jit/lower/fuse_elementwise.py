@@ -12,7 +12,8 @@ After::
 
     for i, j: Y[i, j] = exp(A[i, j] * 2) + B[i]
 
-Statements stay apart where the sum of both needs more registers than DST has.
+Statements stay apart where the sum of both needs more registers than DST has, and where it would read and rewrite a
+part of a buffer (``separate_partial_updates``).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ..errors import TilingError, UnsupportedError
 from .base import LoweringContext
 from .liveness import Liveness, Names
 from .numeric_policy import is_fast, is_narrow
+from .separate_partial_updates import sweeps_in_order
 from .split_expressions import operands
 from .tensorize_tile_maps import TileScope, smallest_program, tile_map_of
 from .tile_ir import (
@@ -118,7 +120,7 @@ class _Fuser:
         if not all(_same(load.indices, place) for load in loads):
             return None
         own = [load for load in loads_in(value) if load.buffer.same_as(target)]
-        if not all(_same(load.indices, two.store.indices) for load in own):
+        if not all(_same(load.indices, two.store.indices) for load in own) or (own and not sweeps_in_order(two)):
             return None
         store = tir.BufferStore(target, _with(two.store.value, kept, value), list(two.store.indices))
         record = replace(two, store=store)

@@ -44,7 +44,7 @@ class _Separator:
         store = record.store
         own = [load for load in loads_in(store.value) if load.buffer.same_as(store.buffer)]
         target = tir.BufferLoad(store.buffer, list(store.indices))
-        if not own or (all(same_load(load, target) for load in own) and _sweeps_in_order(record)):
+        if not own or (all(same_load(load, target) for load in own) and sweeps_in_order(record)):
             return None
         lanes = lanes_of(store.buffer, store.indices, record.loop_vars)
         serial = [var for var in record.loop_vars if not any(var.same_as(lane.var) for lane in lanes)]
@@ -65,7 +65,7 @@ class _Separator:
         return sequence([first, parallel(second.loop_vars, second.extents, second.store)])
 
 
-def _sweeps_in_order(record: Elementwise) -> bool:
+def sweeps_in_order(record: Elementwise) -> bool:
     """Whether the store runs through all of its buffer, leading dims in the order of the loops."""
     store, remaining = record.store, list(zip(record.loop_vars, record.extents, strict=True))
     leading = len(store.indices) - 2
