@@ -60,3 +60,32 @@ def test_refuses_memory_that_only_gpus_have() -> None:
     error = refusal(kernel, PASS)
     assert isinstance(error, UnsupportedError) and error.category == "gpu_only"
     assert error.message == "accumulator lives in shared.tmem memory"
+
+
+def test_refuses_cuda_functions_in_code_for_threads() -> None:
+    @T.prim_func
+    def kernel(X: T.Tensor((32,), "float32")):
+        with T.Kernel(1, threads=32):
+            tx = T.get_thread_binding()
+            own = T.alloc_local((1,), "float32")
+            own[0] = X[tx]
+            T.call_extern("handle", "fast_square", T.address_of(own[0]))
+            X[tx] = own[0]
+
+    error = refusal(kernel, "check_supported")
+    assert isinstance(error, UnsupportedError) and error.category == "gpu_only"
+    assert error.message == "the CUDA function fast_square (T.call_extern)"
+    assert line_of(error) == 'T.call_extern("handle", "fast_square", T.address_of(own[0]))'
+
+
+def test_refuses_a_function_that_scalar_code_does_not_have() -> None:
+    @T.prim_func
+    def kernel(X: T.Tensor((32,), "float32")):
+        with T.Kernel(1, threads=32):
+            tx = T.get_thread_binding()
+            X[tx] = T.sin(X[tx])
+
+    error = refusal(kernel, "check_supported")
+    assert isinstance(error, UnsupportedError) and error.category == "not_yet"
+    assert error.message == "T.sin in code for single elements"
+    assert line_of(error) == "X[tx] = T.sin(X[tx])"

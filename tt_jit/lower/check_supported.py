@@ -165,7 +165,8 @@ def _refusal(stmt: tir.Stmt) -> UnsupportedError:
         return UnsupportedError(f"a {type(stmt).__name__} statement", at=stmt)
     name = _name(stmt.value)
     if name == "tirx.call_extern" and stmt.value.args:
-        name = str(stmt.value.args[0].value)
+        function = str(stmt.value.args[0].value)
+        return UnsupportedError(f"the CUDA function {function} (T.call_extern)", category="gpu_only", at=stmt)
     if _is_gpu_only(name):
         return UnsupportedError(f"{name} is a GPU instruction", category="gpu_only", at=stmt)
     operator = tile_operator_name(stmt)
