@@ -342,3 +342,55 @@ def test_a_loop_of_as_many_steps_as_threads_have_counted():
     x, mask = torch.randint(-9, 9, (1024, 64)).float(), (torch.rand(64) > 0.8).int()
     wanted = [sum(x.split(32)[: int(part.sum())], torch.zeros(32, 64)) for part in mask.split(32)]
     assert torch.equal(sum_as_many_blocks_as_threads_say(x, mask), torch.cat(wanted))
+
+
+@tt.jit
+def decide_in_many_ways(A, B, M, limit: T.float32):
+    A: T.Tensor((512, 64), "float32")
+    B: T.Tensor((64, 64), "bfloat16")
+    M: T.Tensor((64, 64), "uint8")
+    Y = T.empty((64, 64), "float32")
+    with T.Kernel(2) as bx:
+        a = T.alloc_fragment((32, 64), "float32")
+        b = T.alloc_fragment((32, 64), "bfloat16")
+        m = T.alloc_fragment((32, 64), "uint8")
+        best = T.alloc_fragment((64,), "float32")
+        T.copy(A[bx * 32, 0], a)
+        T.copy(B[bx * 32, 0], b)
+        T.copy(M[bx * 32, 0], m)
+        T.reduce_max(a, best, dim=0)
+        for i, j in T.Parallel(32, 64):
+            b[i, j] = b[i, j] * T.bfloat16(2)
+            m[i, j] = m[i, j] + T.uint8(1)
+        if T.max(a[0, 0], b[3, 40]) * 2.0 - best[33] > limit:
+            for i, j in T.Parallel(32, 64):
+                a[i, j] += 1
+        if T.isnan(a[1, 1]):
+            for i, j in T.Parallel(32, 64):
+                a[i, j] = 5
+        for _k in T.serial(m[2, 2]):
+            for i, j in T.Parallel(32, 64):
+                a[i, j] += 10
+        if b[0, 0] > 0 or b[0, 0] < -1.5:
+            T.copy(A[T.cast(T.abs(b[0, 0]), "int32") * 32, 0], a)
+        T.copy(a, Y[bx * 32, 0])
+    return Y
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_arithmetic_casts_and_tests_of_computed_values(seed):
+    torch.manual_seed(seed)
+    a, b = torch.randint(-9, 9, (512, 64)).float(), torch.randn(64, 64).bfloat16()
+    m, limit = torch.randint(0, 4, (64, 64)).to(torch.uint8), float(seed * 4 - 8)
+    if seed == 3:
+        a[33, 1] = float("nan")
+    wanted = []
+    for block, double, count in zip(a[:64].split(32), (b.float() * 2).split(32), m.split(32), strict=True):
+        best = block.max(0).values
+        result = block + 1 if max(block[0, 0], double[3, 40]) * 2 - best[33] > limit else block
+        result = torch.full_like(block, 5.0) if block[1, 1].isnan() else result
+        result = result + 10 * (int(count[2, 2]) + 1)
+        first = float(double[0, 0])
+        wanted.append(a.split(32)[int(abs(first))] if first > 0 or first < -1.5 else result)
+    result = decide_in_many_ways(a, b, m, limit)
+    assert torch.equal(result.nan_to_num(99.0), torch.cat(wanted).nan_to_num(99.0))

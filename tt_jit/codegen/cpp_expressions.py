@@ -45,6 +45,7 @@ _FLOAT_COMPARISONS = {
     "EQ": ("float_equal", False, False),
     "NE": ("float_equal", False, True),
 }
+_NARROW_INTEGERS = ("int8", "uint8", "int16", "uint16")
 _FLOAT_TESTS = ("tirx.isnan",)
 _ATOM, _UNARY, _TERNARY = 13, 12, 1
 
@@ -139,6 +140,8 @@ class ExpressionPrinter:
             name = expr.op.name.removeprefix("tirx.") if isinstance(expr.op, tvm.ir.Op) else ""
             if name == "isnan":
                 return self.helper("float_is_nan", self.bits(expr.args[0])), _ATOM
+            if name == "fabs":
+                return self.helper("as_float", f"{self.bits(expr.args[0])} & 0x7fffffff"), _ATOM
             if name == "if_then_else":
                 return self.ternary(*expr.args)
             if name.startswith("tt."):
@@ -177,6 +180,8 @@ class ExpressionPrinter:
     def cast(self, expr: tir.Cast) -> tuple[str, int]:
         if expr.dtype in ("int32", "int64", "uint32", "uint64"):
             return self.render(expr.value)
+        if str(expr.dtype) in _NARROW_INTEGERS:
+            return f"static_cast<{expr.dtype}_t>({self.text(expr.value)})", _ATOM
         raise InternalError(f"no C++ form for the cast {expr}")
 
     def call(self, expr: tir.Call) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from .tile_ir import loads_in, uses_var
 
 _TESTS = ("isnan",)
 # Float expressions that a RISC-V core evaluates.
-_SIMPLE_CALLS = ("isnan", "if_then_else")
+_SIMPLE_CALLS = ("isnan", "if_then_else", "fabs")
 
 
 def decisions_in(expr: tir.PrimExpr, params: Sequence[tir.Var]) -> list[tir.PrimExpr]:
@@ -22,18 +22,19 @@ def decisions_in(expr: tir.PrimExpr, params: Sequence[tir.Var]) -> list[tir.Prim
     return [found for part in _parts(expr) for found in decisions_in(part, params)]
 
 
-def replace_decisions(expr: tir.PrimExpr, values: Sequence[tuple[tir.PrimExpr, tir.Var]]) -> tir.PrimExpr:
-    """``expr`` with every decision replaced by the variable that holds it."""
+def replace_decisions(stmt: tir.Stmt, values: Sequence[tuple[tir.PrimExpr, tir.Var]]) -> tir.Stmt:
+    """``stmt`` with every decision replaced by the variable that holds it."""
     if not values:
-        return expr
+        return stmt
 
-    def visit(node: tir.PrimExpr) -> tir.PrimExpr | None:
+    def visit(node: object) -> tir.PrimExpr | None:
         var = next((var for decision, var in values if decision.same_as(node)), None)
         if var is None:
             return None
-        return var != 0 if node.dtype == "bool" else var
+        assert isinstance(node, tir.PrimExpr)
+        return var != 0 if node.dtype == "bool" else var.astype(node.dtype)
 
-    return tir.stmt_functor.ir_transform(tir.Evaluate(expr), visit, None, None).value
+    return tir.stmt_functor.ir_transform(stmt, visit, None, None)
 
 
 def check_decision(decision: tir.PrimExpr, stmt: tir.Stmt) -> None:

@@ -94,7 +94,9 @@ class _Hoister:
         self.current = []
         before: list[tir.Stmt] = []
         if isinstance(stmt, tir.For) and stmt.kind != tir.ForKind.PARALLEL:
-            low, extent = self.hoist(stmt.min, before, stmt), self.hoist(stmt.extent, before, stmt)
+            # A bound of a narrow dtype comes back as int32, a loop counts in the dtype of its variable.
+            dtype = str(stmt.loop_var.dtype)
+            low, extent = (self.hoist(bound, before, stmt).astype(dtype) for bound in (stmt.min, stmt.extent))
             loop = tir.For(
                 stmt.loop_var,
                 low,
@@ -151,14 +153,21 @@ class _Hoister:
         if isinstance(record, Elementwise):
             return self.replaced(stmt, _uniform_integers(record), before)
         if isinstance(stmt, tir.Evaluate) and isinstance(stmt.value, tir.Call):
-            found = [load for arg in stmt.value.args for load in _index_loads(arg)]
-            return self.replaced(stmt, found, before)
+            stmt = self.decided(stmt, [expr for arg in stmt.value.args for expr in _places(arg)], before)
+            found = [load for arg in stmt.value.args for expr in _places(arg) for load in loads_in(expr)]
+            return self.replaced(stmt, [load for load in found if _is_memory(load)], before)
         return stmt
+
+    def decided(self, stmt: tir.Stmt, places: list[tir.PrimExpr], before: list[tir.Stmt]) -> tir.Stmt:
+        """``stmt`` with what floats decide in ``places`` replaced by variables."""
+        decisions = [decision for place in places for decision in decisions_in(place, self.params)]
+        values = [(decision, self.decision(decision, before, stmt)) for decision in decisions]
+        return with_span_of(replace_decisions(stmt, values), stmt)
 
     def replaced(self, stmt: tir.Stmt, found: list[tir.BufferLoad], before: list[tir.Stmt]) -> tir.Stmt:
         """``stmt`` with the loads in ``found`` replaced by variables read before it."""
         if not found:
-            return stmt
+            return sequence([*before, stmt])
         values = [(load, self.variable(load, before, stmt)) for load in found]
 
         def visit(node: object) -> object | None:
@@ -171,14 +180,17 @@ class _Hoister:
 
     def hoist(self, expr: tir.PrimExpr, before: list[tir.Stmt], stmt: tir.Stmt) -> tir.PrimExpr:
         """``expr`` with every value from memory, and what floating-point values decide, replaced by a variable."""
-        decisions = []
-        for decision in decisions_in(expr, self.params):
-            check_decision(decision, stmt)
-            var = self.fresh("decision", "int32")
-            value = tir.Cast("int32", self.loaded(decision, before, stmt))
-            before.append(with_span_of(tir.Bind(var, call(DECIDE, value, dtype="int32")), stmt))
-            decisions.append((decision, var))
-        return self.loaded(replace_decisions(expr, decisions), before, stmt)
+        found = decisions_in(expr, self.params)
+        values = [(decision, self.decision(decision, before, stmt)) for decision in found]
+        return self.loaded(replace_decisions(tir.Evaluate(expr), values).value, before, stmt)
+
+    def decision(self, decision: tir.PrimExpr, before: list[tir.Stmt], stmt: tir.Stmt) -> tir.Var:
+        """The variable that holds what floats decide."""
+        check_decision(decision, stmt)
+        var = self.fresh("decision", "int32")
+        value = tir.Cast("int32", self.loaded(decision, before, stmt))
+        before.append(with_span_of(tir.Bind(var, call(DECIDE, value, dtype="int32")), stmt))
+        return var
 
     def loaded(self, expr: tir.PrimExpr, before: list[tir.Stmt], stmt: tir.Stmt) -> tir.PrimExpr:
         """``expr`` with the loads replaced; a narrow float is a float32 variable that is cast back."""
@@ -238,9 +250,8 @@ def _uniform_integers(record: Elementwise) -> list[tir.BufferLoad]:
     ]
 
 
-def _index_loads(arg: tir.PrimExpr) -> list[tir.BufferLoad]:
-    """Loads inside the indices of a region (the region's own load names the tensor, it reads nothing)."""
+def _places(arg: tir.PrimExpr) -> list[tir.PrimExpr]:
+    """The indices and extents of a region (its own load names the buffer, it reads nothing); other arguments whole."""
     if isinstance(arg, tir.Call) and isinstance(arg.op, tvm.ir.Op) and arg.op.name == "tl.region":
-        inner = [*arg.args[0].indices, *arg.args[1:]]
-        return [load for expr in inner for load in loads_in(expr) if _is_memory(load)]
-    return [load for load in loads_in(arg) if _is_memory(load)] if isinstance(arg, tir.PrimExpr) else []
+        return [*arg.args[0].indices, *arg.args[1:]]
+    return [arg] if isinstance(arg, tir.PrimExpr) else []
