@@ -368,6 +368,26 @@ def test_the_matrix_engine_subtracts_in_bfloat16_only(dtype: str, operation: str
     assert operation in outline(after(kernel, PASS))
 
 
+def test_uint16_is_brought_to_the_half_of_dst_that_the_packer_reads() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((32, 32), "int32"), B: T.Tensor((32, 32), "uint16"), C: T.Tensor((32, 32), "int32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 32), "int32")
+            b = T.alloc_fragment((32, 32), "uint16")
+            c = T.alloc_fragment((32, 32), "int32")
+            T.copy(A, a)
+            for i, j in T.Parallel(32, 32):
+                b[i, j] = T.Cast("uint16", a[i, j])
+            for i, j in T.Parallel(32, 32):
+                c[i, j] = a[i, j] + 1
+            T.copy(b, B)
+            T.copy(c, C)
+
+    text = after(kernel, PASS).script()
+    assert text.count("typecast_tile") == 1
+    assert text.index("typecast_tile") > text.index("bitwise_and_tile")
+
+
 def test_refuses_a_store_to_part_of_a_tile() -> None:
     @T.prim_func
     def kernel(A: T.Tensor((64, 64), "float32"), C: T.Tensor((64, 64), "float32")):

@@ -26,6 +26,7 @@ from .tile_layout import TileLayout
 
 INDEX_TILES = (INDEX_BUFFER_PREFIX + "row", INDEX_BUFFER_PREFIX + "col")
 NARROW_FORMATS = ("Float16_b", "Bfp8_b", "Bfp4_b")
+UINT16_FROM_INT32 = ("(uint32_t)DataFormat::Int32", "(uint32_t)DataFormat::UInt16")
 INTEGER_FORMATS = ("Int32", "UInt32", "UInt16", "UInt8")
 
 
@@ -161,6 +162,9 @@ def tile_map_of(record: Elementwise, stmt: tir.Stmt, scope: TileScope) -> TileMa
         )
         value = builder.value(_without_final_cast(store))
         root = builder.spread(builder.materialize(value, scope.dst_format(store.buffer)))
+        if scope.formats[store.buffer.name] == "UInt16":
+            # The packer takes 16-bit integers from another half of a DST word than the one that holds an int32.
+            root = builder.unary("typecast_tile", root, template=UINT16_FROM_INT32)
         return schedule([root], fpu_formats=scope.is_fpu_readable, float_format=scope.float_format)
 
     return TileMap(
