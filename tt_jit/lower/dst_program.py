@@ -72,9 +72,7 @@ class DstProgram:
     wide: bool = True
 
 
-def schedule(
-    roots: list[Node], *, fpu_formats: Callable[[tir.Buffer], bool], float_format: str = FLOAT
-) -> DstProgram:
+def schedule(roots: list[Node], *, fpu_formats: Callable[[tir.Buffer], bool], float_format: str = FLOAT) -> DstProgram:
     """Order and allocate the DAG under ``roots``.
 
     ``fpu_formats(buffer)`` allows the matrix engine to read a buffer; ``float_format`` is what DST holds floats in.
