@@ -80,7 +80,9 @@ class StatementCompiler:
         slot = self.scope.slot(statement.var)
 
         def bind(frame: Frame) -> None:
-            frame[slot] = value(frame)
+            # A load may be a view of its buffer, which later stores change; a bound value does not follow them.
+            found = value(frame)
+            frame[slot] = found.copy() if isinstance(found, np.ndarray) else found
 
         return bind
 

@@ -476,3 +476,22 @@ def test_four_bit_floats_come_two_to_a_byte():
     (y,) = run(main, [x], out_idx=[1])
     assert y.shape == (32, 32)
     assert torch.equal(unpacked_floats(y), x)
+
+
+def test_a_bound_value_does_not_follow_its_buffer():
+    @T.prim_func
+    def main(X: T.Tensor((8,), "float32"), Y: T.Tensor((8,), "float32")):
+        with T.Kernel(1, threads=32):
+            x = T.alloc_shared((8,), "float32")
+            T.copy(X, x)
+            for i in T.Parallel(8):
+                other = i ^ 1
+                if i < other:
+                    value = x[i]
+                    x[i] = x[other]
+                    x[other] = value
+            T.copy(x, Y)
+
+    x = torch.arange(8.0)
+    (swapped,) = run(main, [x], out_idx=[1])
+    assert torch.equal(swapped, x.reshape(4, 2).flip(1).reshape(8))
