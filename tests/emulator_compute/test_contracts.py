@@ -428,3 +428,29 @@ def test_nothing_is_left_on_at_the_end(ending_kernel: ComputeKernel, name: str) 
 @pytest.mark.parametrize("name", NARROW)
 def test_mistakes_of_a_16_bit_dst(narrow_kernel: ComputeKernel, name: str) -> None:
     check(narrow_kernel, NARROW, name)
+
+
+MIXED = """
+#include "api/compute/common.h"
+#include "api/compute/compute_kernel_api.h"
+#include "api/compute/tile_move_copy.h"
+constexpr uint32_t floats = 0, bytes = 1, out = 2;
+void kernel_main() {
+    compute_kernel_hw_startup(floats, floats, out);
+    cb_wait_front(bytes, 1);
+    tile_regs_acquire();
+    reconfig_data_format_srca(bytes);
+    copy_init(bytes);
+    copy_tile(bytes, 0, 0); // here
+}
+"""
+
+
+def test_copies_of_bytes_need_both_sources(tmp_path: Path) -> None:
+    inputs = [Operand(rows=32, columns=32), Operand(rows=32, columns=32, dtype=torch.uint8)]
+    outputs = [Operand(rows=32, columns=32, dtype=torch.float32)]
+    kernel = compute_kernel(tmp_path, MIXED, inputs, outputs, config=ComputeConfig(fp32_dest_acc_en=True))
+    with pytest.raises(EmulatorError) as caught:
+        kernel(matrix(32, 32), torch.ones(32, 32, dtype=torch.uint8))
+    assert "copy_tile of UInt8 adds SrcB, which is configured for Float16_b" in caught.value.message
+    assert caught.value.hint is not None and "reconfig_data_format_srcb" in caught.value.hint

@@ -120,3 +120,20 @@ def test_reader_and_writer_are_left_alone() -> None:
     split, finished = roles_after(gemm(2), "split_roles"), roles_after(gemm(2), PASS)
     for role in ("reader", "writer"):
         assert outline(split[role]) == outline(finished[role])
+
+
+def test_copies_next_to_bytes_configure_both_sources() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((32, 32), "uint8"), B: T.Tensor((32, 32), "bfloat16"), C: T.Tensor((32, 32), "float32")):
+        with T.Kernel(1):
+            a = T.alloc_shared((32, 32), "uint8")
+            b = T.alloc_shared((32, 32), "bfloat16")
+            c = T.alloc_fragment((32, 32), "float32")
+            T.copy(A, a)
+            T.copy(B, b)
+            for i, j in T.Parallel(32, 32):
+                c[i, j] = T.exp(T.cast(b[i, j], "float32")) + T.cast(a[i, j], "float32")
+            T.copy(c, C)
+
+    found = inits(kernel)
+    assert found.count("reconfig_data_format_srca") == found.count("reconfig_data_format_srcb") > 0

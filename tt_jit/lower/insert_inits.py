@@ -67,6 +67,11 @@ class Need:
 class _Tracker:
     rings: dict[str, CircularBuffer]
 
+    @property
+    def has_bytes(self) -> bool:
+        """Whether pages of 8-bit integers are among the buffers."""
+        return any(ring.format == "UInt8" for ring in self.rings.values())
+
     def startup(self, body: tir.Stmt) -> tuple[tir.Stmt, State]:
         """``compute_kernel_hw_startup`` for the first matrix operation and the first packed buffer."""
         matrix: tuple[tir.Call, Intrinsic] | None = None
@@ -184,7 +189,11 @@ class _Tracker:
             output = _operand(call, intrinsic.packs_to)
             values[PACKER] = self.rings[output.name].format
             calls[PACKER] = device_call("pack_reconfig_data_format", output)
-        for slot, position in ((SOURCE_A, intrinsic.source_a), (SOURCE_B, intrinsic.source_b)):
+        other = intrinsic.source_b
+        if other is None and self.has_bytes:
+            # A copy adds SrcB's zeros, and the adder takes 8-bit integers on both sides or on none.
+            other = intrinsic.source_a
+        for slot, position in ((SOURCE_A, intrinsic.source_a), (SOURCE_B, other)):
             if position is not None:
                 operand = _operand(call, position)
                 values[slot] = self.format(operand)

@@ -33,6 +33,16 @@ void load_for_copy(std::uint32_t cb, std::uint32_t tile, const char* call, Tile&
     }
 }
 
+// Into a 32-bit DST a copy adds SrcB, which is zero; the adder takes 8-bit integers on both sides or on none.
+void require_source_b_like(const CircularBuffer& buffer, std::uint32_t cb, const char* call, std::uint32_t line) {
+    if (goes_to_dest(buffer) || !state().config.fp32_dest_acc_en) return;
+    const DataFormat other = state().source_b.format;
+    if ((buffer.format == DataFormat::UInt8) == (other == DataFormat::UInt8)) return;
+    fail(line, cb, "call reconfig_data_format_srcb(cb) as well as reconfig_data_format_srca(cb)",
+         "%s of %s adds SrcB, which is configured for %s: 8-bit integers do not mix with other formats", call,
+         format_name(buffer.format), format_name(other));
+}
+
 std::uint8_t broadcast_kind(const CircularBuffer& buffer) { return goes_to_dest(buffer) ? 1 : 0; }
 
 Broadcast broadcast_of(BroadcastType type) { return static_cast<Broadcast>(type); }
@@ -57,6 +67,7 @@ void copy_tiles(std::uint32_t cb, std::uint32_t tile, std::uint32_t dst, std::ui
                      "and again when the buffer's path to DST changes",
                      line);
     require_source_a(cb, "copy_tile", line);
+    require_source_b_like(buffer, cb, "copy_tile", line);
     for (std::uint32_t i = 0; i < count; ++i) {
         Tile& out = overwritten_dst(dst + i, line);
         if (flags == 0) {
