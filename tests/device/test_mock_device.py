@@ -79,7 +79,7 @@ def _jobs(architecture: str) -> list[chips.Job]:
 def test_every_kernel_compiles_and_runs_dry(board: str, runner: chips.DevicePython, tmp_path: Path) -> None:
     jobs = _jobs(BOARDS[board])
     os.environ.setdefault("TT_JIT_CACHE_DIR", str(chips.ROOT / "build" / "device-cache"))
-    budget = float(os.environ.get(BUDGET_VARIABLE, "900"))
+    budget = float(os.environ.get(BUDGET_VARIABLE, "1200"))
     outcomes = chips.run(runner, chips.mock_chip(board), jobs, tmp_path, timeout=budget + 600, budget=budget)
     refused = {name: outcome.error for name, outcome in outcomes.items() if outcome.error}
     beyond_stand_in = [name for name, error in refused.items() if chips.STAND_IN_LIMIT.search(error or "")]
