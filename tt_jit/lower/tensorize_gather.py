@@ -26,8 +26,8 @@ from tvm import tirx as tir
 
 from ..data_format import FORMATS, global_format
 from ..errors import UnsupportedError
-from ..target import TILE_ELEMENTS, TILE_HEIGHT, TILE_WIDTH
 from .accesses import READER
+from .element_places import lane_of, page_of
 from .ops import call, do
 from .sticks import LINE_BYTES, SCRATCH
 from .tensorize_tile_maps import TileScope
@@ -91,15 +91,10 @@ class _Gather:
         fmt = global_format(str(buffer.dtype))
         if fmt is None:
             raise UnsupportedError(f"{buffer.name} has dtype {buffer.dtype}, which cannot be gathered", at=self.stmt)
-        page: tir.PrimExpr = tir.IntImm("int32", 0)
-        for index, extent in zip(indices[:-1], buffer.shape[:-1], strict=True):
-            page = page * extent + index
         line = self.scratch + self.lines * LINE_BYTES
         self.lines += 1
-        simplify = tvm.arith.Analyzer().simplify
-        value = call(
-            "fetch_element", buffer, simplify(page), simplify(indices[-1]), fmt.element_bytes, line, dtype="int32"
-        )
+        page, element = page_of(buffer, indices), tvm.arith.Analyzer().simplify(indices[-1])
+        value = call("fetch_element", buffer, page, element, fmt.element_bytes, line, dtype="int32")
         inside = self.inside(indices, list(buffer.shape))
         if inside is None:
             return value
@@ -120,23 +115,8 @@ class _Gather:
         buffer = self.record.store.buffer
         layout, ring = self.scope.layouts[buffer.name], self.scope.rings[buffer.name]
         indices = list(self.record.store.indices)
-        zero: tir.PrimExpr = tir.IntImm("int32", 0)
-        plane = row = col = zero
-        tile_row = tile_col = zero
-        if layout.kind == "matrix":
-            plane = layout.plane_of(indices[:-2])
-            row, col = indices[-2], indices[-1]
-            tile_row, tile_col = tir.floordiv(row, TILE_HEIGHT), tir.floordiv(col, TILE_WIDTH)
-        elif layout.kind == "column":
-            row = indices[0]
-            tile_row = tir.floordiv(row, TILE_HEIGHT)
-        elif layout.kind == "row":
-            col = indices[0]
-            tile_col = tir.floordiv(col, TILE_WIDTH)
-        elif layout.kind == "flat":
-            tile_col = tir.floordiv(indices[0], TILE_ELEMENTS)
-            row, col = tir.floordiv(indices[0], TILE_WIDTH), indices[0]
-        tile = self.analyzer.simplify(layout.index(plane, tile_row, tile_col))
+        tile, row, col = lane_of(layout, indices)
+        tile = self.analyzer.simplify(tile)
         address = self.base if is_const_int(tile, 0) else self.base + tile * ring.page_size
         return do("put_lane", address, row, col, value, FORMATS[ring.format].element_bytes)
 

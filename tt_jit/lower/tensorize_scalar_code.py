@@ -27,6 +27,7 @@ from tvm import tirx as tir
 from ..data_format import FORMATS, DataFormat, is_float_dtype
 from ..errors import InternalError, TTJitError, UnsupportedError
 from .accesses import READER
+from .element_places import lane_of, page_of
 from .ops import call, device_name, do, is_device_call
 from .ranges import bind_loop
 from .scalar_code import COPY_TILES, is_tiled, tensors_of, tiles_of
@@ -34,7 +35,6 @@ from .sticks import LINE_BYTES, SCRATCH
 from .tensor_layout import page_format
 from .tensorize_tile_maps import TileScope
 from .tile_ir import GLOBAL_SCOPE, TileScalarCode, is_const_int, scalar_code, sequence, with_body, with_span_of
-from .tile_layout import TileLayout
 
 ELEMENT_FORMATS = ("Float32", "Float16_b", "Int32", "UInt32", "UInt16", "UInt8")
 _DIVISIONS = ["tirx.FloorDiv", "tirx.FloorMod", "tirx.BufferLoad"]
@@ -142,7 +142,7 @@ class _Code:
             fmt = self.tensor_format(buffer)
             name = "current_element" if self.written[buffer.name] else "fetch_element"
             line = self.lines[buffer.name]
-            bits = call(name, buffer, _page(buffer, indices), indices[-1], fmt.element_bytes, line, dtype="uint32")
+            bits = call(name, buffer, page_of(buffer, indices), indices[-1], fmt.element_bytes, line, dtype="uint32")
             value = _value(bits, str(buffer.dtype), fmt)
             inside = self.inside(indices, list(buffer.shape))
             if inside is None:
@@ -162,7 +162,7 @@ class _Code:
         if buffer.scope() == GLOBAL_SCOPE:
             fmt, line = self.tensor_format(buffer), self.lines[buffer.name]
             bits = _bits(value, str(buffer.dtype), fmt)
-            put = do("put_element", buffer, _page(buffer, indices), indices[-1], fmt.element_bytes, line, bits)
+            put = do("put_element", buffer, page_of(buffer, indices), indices[-1], fmt.element_bytes, line, bits)
             inside = self.inside(indices, list(buffer.shape))
             return put if inside is None else tir.IfThenElse(inside, put, None)
         if not is_tiled(buffer):
@@ -199,29 +199,6 @@ class _Code:
                 if not self.analyzer.can_prove(bound):
                     condition = bound if condition is None else tir.And(condition, bound)
         return condition
-
-
-def lane_of(layout: TileLayout, indices: list[tir.PrimExpr]) -> tuple[tir.PrimExpr, tir.PrimExpr, tir.PrimExpr]:
-    """(position of the tile, row, column) of an element; row and column modulo 32 lie in the tile."""
-    zero: tir.PrimExpr = tir.IntImm("int32", 0)
-    if layout.kind == "matrix":
-        row, col = indices[-2], indices[-1]
-        plane = layout.plane_of(indices[:-2])
-        return layout.index(plane, tir.floordiv(row, 32), tir.floordiv(col, 32)), row, col
-    if layout.kind == "column":
-        return tir.floordiv(indices[0], 32), indices[0], zero
-    if layout.kind == "row":
-        return tir.floordiv(indices[0], 32), zero, indices[0]
-    if layout.kind == "flat":
-        return tir.floordiv(indices[0], 1024), tir.floordiv(indices[0], 32), indices[0]
-    return zero, zero, zero
-
-
-def _page(buffer: tir.Buffer, indices: list[tir.PrimExpr]) -> tir.PrimExpr:
-    page: tir.PrimExpr = tir.IntImm("int32", 0)
-    for index, extent in zip(indices[:-1], buffer.shape[:-1], strict=True):
-        page = page * extent + index
-    return tvm.arith.Analyzer().simplify(page)
 
 
 def _value(bits: tir.PrimExpr, dtype: str, fmt: DataFormat) -> tir.PrimExpr:

@@ -18,12 +18,11 @@ from tvm import tirx as tir
 
 from ..data_format import FORMATS, global_format
 from ..errors import UnsupportedError
-from ..target import TILE_ELEMENTS, TILE_HEIGHT, TILE_WIDTH
+from .element_places import lane_of
 from .memory_space_lower_tt import SCALAR_SCRATCH
 from .ops import DECIDE, READ_SCALAR, call
 from .tensorize_tile_maps import TileScope
 from .tile_ir import GLOBAL_SCOPE, is_const_int, sequence
-from .tile_layout import TileLayout
 
 _HALF_FLOAT = "Float16_b"
 
@@ -74,23 +73,7 @@ def _from_tile(
     ring, layout = scope.rings[load.buffer.name], scope.layouts[load.buffer.name]
     base = tir.Var(f"{load.buffer.name}_l1", "int32")
     before.append(tir.Bind(base, call("get_read_ptr", load.buffer, dtype="int32")))
-    tile, row, col = _lane_of(layout, list(load.indices))
+    tile, row, col = lane_of(layout, list(load.indices))
     tile = analyzer.simplify(tile)
     address = base if is_const_int(tile, 0) else base + tile * ring.page_size
     return call("take_lane", address, row, col, FORMATS[ring.format].element_bytes, dtype="int32")
-
-
-def _lane_of(layout: TileLayout, indices: list[tir.PrimExpr]) -> tuple[tir.PrimExpr, tir.PrimExpr, tir.PrimExpr]:
-    """(tile, row, column) of an element; rows and columns count from the edge of the buffer, or of its tile."""
-    zero: tir.PrimExpr = tir.IntImm("int32", 0)
-    if layout.kind == "matrix":
-        plane, row, col = layout.plane_of(indices[:-2]), indices[-2], indices[-1]
-        return layout.index(plane, tir.floordiv(row, TILE_HEIGHT), tir.floordiv(col, TILE_WIDTH)), row, col
-    if layout.kind == "column":
-        return layout.index(zero, tir.floordiv(indices[0], TILE_HEIGHT), zero), indices[0], zero
-    if layout.kind == "row":
-        return layout.index(zero, zero, tir.floordiv(indices[0], TILE_WIDTH)), zero, indices[0]
-    if layout.kind == "flat":
-        tile = layout.index(zero, zero, tir.floordiv(indices[0], TILE_ELEMENTS))
-        return tile, tir.floordiv(indices[0], TILE_WIDTH), indices[0]
-    return layout.index(zero, zero, zero), zero, zero

@@ -27,8 +27,8 @@ from tvm import tirx as tir
 
 from ..data_format import FORMATS, global_format
 from ..errors import UnsupportedError
-from ..target import TILE_ELEMENTS, TILE_HEIGHT, TILE_WIDTH
 from .accesses import WRITER
+from .element_places import lane_of, page_of
 from .ops import call, do
 from .sticks import LINE_BYTES, SCRATCH
 from .tensorize_tile_maps import TileScope
@@ -79,7 +79,7 @@ class _Scatter:
             return
         depth = max((n + 1 for n, v in enumerate(self.record.loop_vars) if _mentions(load, v)), default=0)
         indices = self.known(list(load.indices))
-        page, size = _page(load.buffer, indices), self.element_bytes(load.buffer)
+        page, size = page_of(load.buffer, indices), self.element_bytes(load.buffer)
         value: tir.PrimExpr = call("fetch_index", load.buffer, page, indices[-1], size, self.line(), dtype="int32")
         # A cast, which prints nothing: the variable is a signed number, not an address.
         value = tir.Cast("int32", value)
@@ -119,7 +119,7 @@ class _Scatter:
                     at=self.stmt,
                 )
             name = f"update_element_{self.record.update}_{fmt.name.lower()}"
-        page = _page(buffer, indices)
+        page = page_of(buffer, indices)
         value = self.lane(self.record.source)
         body: tir.Stmt = do(name, buffer, page, indices[-1], self.element_bytes(buffer), self.line(), value)
         condition = self.inside(indices, list(buffer.shape))
@@ -133,27 +133,8 @@ class _Scatter:
         base = tir.Var(f"{buffer.name}_l1", "int32")
         self.before.append(tir.Bind(base, call("get_read_ptr", buffer, dtype="int32")))
         layout, ring = self.scope.layouts[buffer.name], self.scope.rings[buffer.name]
-        zero = tir.IntImm("int32", 0)
-        plane: tir.PrimExpr = zero
-        row: tir.PrimExpr = zero
-        col: tir.PrimExpr = zero
-        tile_row: tir.PrimExpr = zero
-        tile_col: tir.PrimExpr = zero
-        indices = list(self.record.loop_vars)
-        if layout.kind == "matrix":
-            plane = layout.plane_of(indices[:-2])
-            row, col = indices[-2], indices[-1]
-            tile_row, tile_col = tir.floordiv(row, TILE_HEIGHT), tir.floordiv(col, TILE_WIDTH)
-        elif layout.kind == "column":
-            row = indices[0]
-            tile_row = tir.floordiv(row, TILE_HEIGHT)
-        elif layout.kind == "row":
-            col = indices[0]
-            tile_col = tir.floordiv(col, TILE_WIDTH)
-        elif layout.kind == "flat":
-            row, col = tir.floordiv(indices[0], TILE_WIDTH), indices[0]
-            tile_col = tir.floordiv(indices[0], TILE_ELEMENTS)
-        tile = self.analyzer.simplify(layout.index(plane, tile_row, tile_col))
+        tile, row, col = lane_of(layout, list(self.record.loop_vars))
+        tile = self.analyzer.simplify(tile)
         address = base if is_const_int(tile, 0) else base + tile * ring.page_size
         return call("take_lane", address, row, col, FORMATS[ring.format].element_bytes, dtype="int32")
 
@@ -166,13 +147,6 @@ class _Scatter:
                 if not self.analyzer.can_prove(bound):
                     condition = bound if condition is None else tir.And(condition, bound)
         return condition
-
-
-def _page(buffer: tir.Buffer, indices: list[tir.PrimExpr]) -> tir.PrimExpr:
-    page: tir.PrimExpr = tir.IntImm("int32", 0)
-    for index, extent in zip(indices[:-1], buffer.shape[:-1], strict=True):
-        page = page * extent + index
-    return tvm.arith.Analyzer().simplify(page)
 
 
 def _mentions(load: tir.BufferLoad, var: tir.Var) -> bool:
