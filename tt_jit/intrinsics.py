@@ -17,12 +17,13 @@ class Init:
     """The call that prepares a unit for an operation.
 
     ``arguments`` are positions in the operation's arguments; ``templated`` is how many of the operation's template
-    arguments the init repeats.
+    arguments the init repeats, ``distinct`` how many of them need a preparation of their own.
     """
 
     name: str
     arguments: tuple[int, ...] = ()
     templated: int = 0
+    distinct: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,16 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         *_binary_fpu("mul"),
         ("pack_tile", Intrinsic(header=_COMPUTE + "pack.h", unit="pack", packs_to=1)),
         ("pack_reconfig_l1_acc", Intrinsic(header=_COMPUTE + "pack.h", unit="control")),
-        _sfpu("sfpu_reduce", _KERNEL_API, templated=2, out_of_line=True),
+        (
+            "sfpu_reduce",
+            Intrinsic(
+                header=_KERNEL_API,
+                unit="sfpu",
+                # Wormhole's maximum of rows records its own instructions over those that the init left for columns.
+                init=Init(name="sfpu_reduce_init", templated=2, distinct=3),
+                out_of_line=True,
+            ),
+        ),
         _sfpu("copy_dest_values", _COMPUTE + "copy_dest_values.h"),
         _sfpu("exp_tile", _UNARY + "exp.h", templated=1),
         *_unary("recip", header=_UNARY + "recip.h"),

@@ -183,6 +183,13 @@ MISTAKES = {
         "sfpu_reduce without its init",
         "sfpu_reduce_init",
     ),
+    "columns_after_rows": Mistake(
+        "copied(); sfpu_reduce_init<PoolType::MAX, DataFormat::Float16_b>();\n"
+        "sfpu_reduce<PoolType::MAX, DataFormat::Float16_b, ReduceDim::REDUCE_ROW>(0);\n"
+        "sfpu_reduce<PoolType::MAX, DataFormat::Float16_b>(0); // here",
+        "sfpu_reduce of columns after a maximum or minimum of rows",
+        "call sfpu_reduce_init once more",
+    ),
     "typecast_arguments": Mistake(
         "copied(); typecast_tile_init<0, 8>(); typecast_tile<0, 9>(0); // here",
         "typecast_tile without its init",

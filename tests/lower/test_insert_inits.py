@@ -137,3 +137,23 @@ def test_copies_next_to_bytes_configure_both_sources() -> None:
 
     found = inits(kernel)
     assert found.count("reconfig_data_format_srca") == found.count("reconfig_data_format_srcb") > 0
+
+
+def test_a_maximum_of_columns_is_prepared_anew_after_one_of_rows() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64, 32), "float32"), C: T.Tensor((64,), "float32")):
+        with T.Kernel(1):
+            a = T.alloc_fragment((32, 32), "float32")
+            rows = T.alloc_fragment((32,), "float32")
+            best = T.alloc_fragment((1,), "float32")
+            c = T.alloc_fragment((32,), "float32")
+            for k in T.serial(2):
+                T.copy(A[k * 32, 0], a)
+                T.reduce_max(a, rows, dim=1)
+                T.reduce_max(rows, best, dim=0)
+                for i in T.Parallel(32):
+                    c[i] = rows[i] - best[0]
+                T.copy(c, C[k * 32])
+
+    calls = [name for name in compute(kernel) if name.startswith("sfpu_reduce")]
+    assert calls == ["sfpu_reduce_init", "sfpu_reduce", "sfpu_reduce_init", "sfpu_reduce"]

@@ -201,7 +201,7 @@ class _Tracker:
         if intrinsic.init is not None:
             slot = MATRIX if intrinsic.unit == "fpu" else VECTOR
             calls[slot] = init_call(call, intrinsic)
-            values[slot] = self.init_key(calls[slot])
+            values[slot] = (*self.init_key(calls[slot]), *_template(call)[: intrinsic.init.distinct])
         return Need(values=values, calls=calls)
 
     def init_key(self, init: tir.Call) -> tuple[object, ...]:
@@ -216,7 +216,7 @@ class _Tracker:
 def init_call(call: tir.Call, intrinsic: Intrinsic) -> tir.Call:
     """The init of a device call."""
     assert intrinsic.init is not None
-    template = [a for a in call.args if isinstance(a, tir.StringImm)][: intrinsic.init.templated]
+    template = _template(call)[: intrinsic.init.templated]
     operands = _operands(call)
     arguments = [argument(operands[position]) for position in intrinsic.init.arguments]
     return device_call(intrinsic.init.name, *template, *arguments)
@@ -226,6 +226,10 @@ def _is_reversed(intrinsic: Intrinsic) -> bool:
     """Whether the first CB argument goes through SrcB (matmul)."""
     a, b = intrinsic.source_a, intrinsic.source_b
     return a is not None and b is not None and b < a
+
+
+def _template(call: tir.Call) -> list[str]:
+    return [str(a.value) for a in call.args if isinstance(a, tir.StringImm)]
 
 
 def _operands(call: tir.Call) -> list[tir.PrimExpr]:

@@ -19,6 +19,12 @@ void require_init(SfpuInit init, std::uint32_t variant, const char* call, const 
          state().sfpu_init_line);
 }
 
+// What is prepared once rows have been reduced: Wormhole's maxima of rows record over the instructions of columns
+// (record_horizontal_reduce_max in ckernel_sfpu_reduce.h).
+constexpr std::uint32_t reduced_rows(std::uint32_t variant) {
+    return static_cast<std::uint32_t>(SfpuInit::sfpu_reduce_init) | (variant | 1u << 15) << 16;
+}
+
 template <typename Value>
 Value combine(PoolType pool, Value a, Value b) {
     switch (pool) {
@@ -158,13 +164,19 @@ void convert_lanes(Tile& tile, Kind from, Kind to) {
 void sfpu_reduce(PoolType pool, DataFormat format, ReduceDim dim, std::uint32_t dst, std::uint32_t columns,
                  std::uint32_t rows, std::uint32_t line) {
     const auto variant = static_cast<std::uint32_t>(pool) | static_cast<std::uint32_t>(format) << 4;
-    require_init(SfpuInit::sfpu_reduce_init, variant, "sfpu_reduce", "call sfpu_reduce_init<same pool, same format>()",
-                 line);
+    const bool is_extreme = pool == PoolType::MAX || pool == PoolType::MIN;
+    if (state().sfpu_init != reduced_rows(variant)) {
+        require_init(SfpuInit::sfpu_reduce_init, variant, "sfpu_reduce",
+                     "call sfpu_reduce_init<same pool, same format>()", line);
+    } else if (dim == ReduceDim::REDUCE_COL) {
+        fail(line, kNoCircularBuffer, "call sfpu_reduce_init once more between the two",
+             "sfpu_reduce of columns after a maximum or minimum of rows, which overwrites what the init has recorded");
+    }
     if (format == DataFormat::Float32 && !state().config.fp32_dest_acc_en) {
         fail(line, kNoCircularBuffer, "reduce DataFormat::Float16_b, or set fp32_dest_acc_en in the configuration",
              "sfpu_reduce works on 32-bit lanes, DST holds 16");
     }
-    const bool extreme_of_floats = (pool == PoolType::MAX || pool == PoolType::MIN) && is_real(kind_of(format));
+    const bool extreme_of_floats = is_extreme && is_real(kind_of(format));
     if (dim == ReduceDim::REDUCE_COL && (columns != 1 || (rows != 1 && !extreme_of_floats))) {
         fail(line, kNoCircularBuffer, "reduce tile by tile", "sfpu_reduce along columns of %u x %u tiles", rows,
              columns);
@@ -180,6 +192,7 @@ void sfpu_reduce(PoolType pool, DataFormat format, ReduceDim dim, std::uint32_t 
     if (!state().config.fp32_dest_acc_en && is_real(kind_of(format))) {
         for (std::uint32_t i = 0; i < columns * rows; ++i) round_to_bf16_nearest_even(tiles[i].f, tile_elements);
     }
+    if (is_extreme && dim == ReduceDim::REDUCE_ROW) state().sfpu_init = reduced_rows(variant);
     core->counters.sfpu_tiles += columns * rows;
 }
 
