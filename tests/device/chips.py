@@ -27,6 +27,9 @@ DEFAULT_PYTHON = ROOT / ".venv-device" / "bin" / "python"
 CROSS_COMPILER = "riscv64-unknown-elf-g++"
 # Tenstorrent's Wormhole simulator takes ttnn's own dummy unpack after an exact 32-bit unpack for undefined behaviour.
 SIMULATOR_STOPS = re.compile(r"UndefinedBehavior: tensix_unpacr: unpack_to_dst=0 in_data_format=\d+")
+# The stand-in's GCC 12 moves stores out of loops and then issues volatile ones behind the loop once more: instructions
+# that a Tensix gets twice. (ZEROACC was one of them, and cleared what the next section had written.)
+STAND_IN_FLAGS = "-fno-move-loop-stores"
 STAND_IN_LIMIT = re.compile(r"tt shim: .*(needs more than \d+ vector registers|vector register allocation)")
 
 
@@ -100,10 +103,26 @@ def device_python() -> DevicePython | str:
         return f"no kernel compiler: neither {installed} nor a stand-in in {toolchain} ({TOOLCHAIN_VARIABLE} names it)"
     if shutil.which(CROSS_COMPILER) is None:
         return f"the stand-in compiler {toolchain} needs {CROSS_COMPILER} (its README names the Debian packages)"
-    if installed.resolve() != (toolchain / "sfpi").resolve():
+    sfpi = _with_flags(toolchain.resolve() / "sfpi", ROOT / "build" / "stand-in")
+    if installed.resolve() != sfpi:
         installed.unlink(missing_ok=True)
-        installed.symlink_to((toolchain / "sfpi").resolve())
+        installed.symlink_to(sfpi)
     return DevicePython(python=python, stand_in=toolchain)
+
+
+def _with_flags(sfpi: Path, folder: Path) -> Path:
+    """`sfpi` with a compiler that adds STAND_IN_FLAGS. Written once: binaries belong to a compiler's file."""
+    compiler = Path("compiler") / "bin" / "riscv-tt-elf-g++"
+    flags = f'case "$1" in --version) ;; *) set -- "$@" {STAND_IN_FLAGS} ;; esac'
+    text = f'#!/bin/sh\n{flags}\nexec "{sfpi / compiler}" "$@"\n'
+    script = folder / compiler
+    if not script.exists() or script.read_text() != text:
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(text)
+        script.chmod(0o755)
+        (folder / "include").unlink(missing_ok=True)
+        (folder / "include").symlink_to(sfpi / "include")
+    return folder
 
 
 def mock_chip(board: str) -> dict[str, str]:
