@@ -281,6 +281,15 @@ void truncate_to_bf16(float* values, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) values[i] = as_float(flush(as_bits(values[i]) & bf16_bits));
 }
 
+void add_zero(float* values, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint32_t value = as_bits(values[i]);
+        const std::uint32_t exponent = value & exponent_bits;
+        const std::uint32_t number = exponent == exponent_bits ? value & (sign_bit | exponent_bits) : value;
+        values[i] = as_float(exponent == 0 ? 0u : number);
+    }
+}
+
 void flush_denormals(float* values, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) values[i] = as_float(flush(as_bits(values[i])));
 }

@@ -33,6 +33,8 @@ void encode_tile(const Tile& tile, const PackSettings& settings, std::uint8_t* p
 // Rounding of lanes that are stored in a 16-bit DST.
 void round_to_bf16_nearest_even(float* values, std::size_t count);
 void truncate_to_bf16(float* values, std::size_t count);
+// What the matrix unit's adder makes of a number and zero: NaN is infinity of its sign, denormals and -0 are +0.
+void add_zero(float* values, std::size_t count);
 void flush_denormals(float* values, std::size_t count);  // keeps the sign
 
 }  // namespace tt_emulator

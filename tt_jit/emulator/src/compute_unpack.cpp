@@ -19,7 +19,8 @@ void require_wide_dest(std::uint32_t cb, const char* call, std::uint32_t line) {
          format_name(circular_buffer(cb, line).format));
 }
 
-// The page as a copy puts it into DST: exact, but for a Float32 that passes through SrcA.
+// The page as a copy puts it into DST: exact where the unpacker writes DST itself. What passes through SrcA goes to a
+// 32-bit DST by way of the adder, which knows no denormals, no NaN and no negative zero.
 void load_for_copy(std::uint32_t cb, std::uint32_t tile, const char* call, Tile& result, std::uint32_t line) {
     const CircularBuffer& buffer = circular_buffer(cb, line);
     const std::uint8_t* page = readable_page(cb, tile, line);
@@ -31,6 +32,7 @@ void load_for_copy(std::uint32_t cb, std::uint32_t tile, const char* call, Tile&
         for (std::uint32_t i = 0; i < tile_elements; ++i) result.u[i] &= kept;
         if (!wide) flush_denormals(result.f, tile_elements);
     }
+    if (wide && !goes_to_dest(buffer) && !is_integer_format(buffer.format)) add_zero(result.f, tile_elements);
 }
 
 // Into a 32-bit DST a copy adds SrcB, which is zero; the adder takes 8-bit integers on both sides or on none.
