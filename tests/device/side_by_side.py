@@ -61,7 +61,8 @@ class SideBySideKernel:
             if parameter.is_written and emulated is not None and chip is not None:
                 _write(
                     event="difference", kernel=self.plan.name, tensor=parameter.name, dtype=parameter.dtype,
-                    ulp=largest_difference(chip, emulated), relative=relative_difference(chip, emulated),
+                    format=parameter.format, ulp=largest_difference(chip, emulated),
+                    relative=relative_difference(chip, emulated),
                 )  # fmt: skip
 
     def profile(self) -> Any:

@@ -19,8 +19,8 @@ from .comparison import RESULTS
 
 TESTS = ("tests/kernels",)
 # Data movement and integers are the same bit for bit; the matrix unit rounds as modelled; functions of the vector unit
-# may differ by this fraction of the largest value.
-BOUNDS = {"float32": 2e-6, "float16": 1e-3, "bfloat16": 8e-3}
+# may differ by this fraction of the largest value, by the coarser of the tensor's dtype and the format of its pages.
+BOUNDS = {"float32": 2e-6, "float16": 1e-3, "bfloat16": 8e-3, "Float16_b": 8e-3}
 MAX_RESTARTS = 400
 
 
@@ -48,7 +48,8 @@ def read_records(path: Path) -> dict[str, TestRecord]:
             record.compared += 1
             record.ulp = max(record.ulp, entry["ulp"])
             record.relative = max(record.relative, entry["relative"])
-            if entry["ulp"] > 1 and entry["relative"] > BOUNDS.get(entry["dtype"], 0.0):
+            bound = max(BOUNDS.get(entry.get(name, ""), 0.0) for name in ("dtype", "format"))
+            if entry["ulp"] > 1 and entry["relative"] > bound:
                 record.beyond.append(f"{entry['kernel']}.{entry['tensor']} ({entry['dtype']}): {entry['relative']:.3g}")
         elif entry["event"] == "end" and (record.outcome == "died" or entry["outcome"] == "failed"):
             record.outcome, record.reason = entry["outcome"], entry["reason"]
