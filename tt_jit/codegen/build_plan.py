@@ -8,7 +8,9 @@ from typing import Any
 import tvm
 from tvm import tirx as tir
 
+from .. import plan
 from ..errors import InternalError, UnsupportedError
+from ..expression import Expression
 from ..lower.accesses import ROLES
 from ..lower.base import LoweringContext
 from ..lower.grid_to_persistent_tt import WORK_COUNT, WORK_START
@@ -42,41 +44,39 @@ def kernel_file(programs: Programs, number: int, role: str) -> str:
     return f"{role}.cpp" if len(programs) == 1 else f"{number}/{role}.cpp"
 
 
-def plan_document(
+def build_plan(
     name: str, programs: Programs, kernels: Mapping[tuple[int, str], KernelText], context: LoweringContext
-) -> dict[str, object]:
-    """The JSON document of ``tt.plan.json`` (version 1) for the role functions of a lowered module."""
+) -> plan.Plan:
+    """The plan for the role functions of a lowered module and their printed texts."""
     functions = [func for roles in programs.values() for func in roles.values()]
     if not functions:
         raise UnsupportedError(f"{name} writes no tensor, so that nothing is left of it")
     func = functions[0]
-    access = _tensor_access(functions)
     workspaces = workspaces_of(func)
-    return {
-        "version": 1,
-        "name": name,
-        "target": context.target.arch,
-        "grid": list(context.target.grid),
-        "symbols": _symbols(func, workspaces),
-        "scalars": [
-            {"name": param.name, "param_index": index, "dtype": str(param.dtype)}
+    return plan.Plan(
+        name=name,
+        target=context.target.arch,
+        grid=context.target.grid,
+        symbols=_symbols(func, workspaces),
+        scalars=tuple(
+            plan.Scalar(name=param.name, param_index=index, dtype=str(param.dtype))
             for index, param in enumerate(func.params)
             if param not in func.buffer_map
-        ],
-        "tensors": _tensors(func, access, workspaces),
-        "programs": [
+        ),
+        tensors=_tensors(func, _tensor_access(functions), workspaces),
+        programs=tuple(
             _program(
                 name if len(programs) == 1 else f"{name}_{number}",
                 next(iter(roles.values())),
                 {role: (kernel_file(programs, number, role), kernels[number, role]) for role in roles},
             )
             for number, roles in programs.items()
-        ],
-    }
+        ),
+    )
 
 
-def _symbols(func: tir.PrimFunc, workspaces: frozenset[str]) -> list[dict[str, object]]:
-    found: dict[str, dict[str, object]] = {}
+def _symbols(func: tir.PrimFunc, workspaces: frozenset[str]) -> tuple[plan.Symbol, ...]:
+    found: dict[str, plan.Symbol] = {}
     for param in func.params:
         if param not in func.buffer_map:
             continue
@@ -85,40 +85,45 @@ def _symbols(func: tir.PrimFunc, workspaces: frozenset[str]) -> list[dict[str, o
             continue
         for dim, extent in enumerate(argument_shape(func, buffer)):
             if isinstance(extent, tir.Var):
-                found.setdefault(extent.name, {"name": extent.name, "param": buffer.name, "dim": dim})
-    return list(found.values())
+                found.setdefault(extent.name, plan.Symbol(name=extent.name, param=buffer.name, dim=dim))
+    return tuple(found.values())
 
 
-def _tensors(func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozenset[str]) -> list[dict[str, object]]:
-    records = []
+def _tensors(func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozenset[str]) -> tuple[plan.Tensor, ...]:
+    tensors = []
     for index, param in enumerate(func.params):
         if param not in func.buffer_map:
             continue
         buffer = func.buffer_map[param]
         fmt = page_format(func, buffer)
-        record: dict[str, object] = {
-            "name": buffer.name,
-            "param_index": None if buffer.name in workspaces else index,
-            "dtype": tensor_dtype(func, buffer),
-            "format": fmt.name if fmt is not None else "Float32",
-            "access": access.get(buffer.name, "none"),
-            "shape": [_size(extent) for extent in argument_shape(func, buffer)],
-            "layout": _layout(func, buffer),
-        }
-        if buffer.name in func.attrs.get(ARGUMENT_SHAPES_ATTRIBUTE, {}):
-            record["view"] = [_size(extent) for extent in buffer.shape]
-        records.append(record)
-    return records
+        is_viewed = buffer.name in func.attrs.get(ARGUMENT_SHAPES_ATTRIBUTE, {})
+        tensor = plan.Tensor(
+            name=buffer.name,
+            param_index=None if buffer.name in workspaces else index,
+            dtype=tensor_dtype(func, buffer),
+            format=fmt.name if fmt is not None else "Float32",
+            access=access.get(buffer.name, "none"),
+            shape=_sizes(argument_shape(func, buffer)),
+            layout=_layout(func, buffer),
+            view=_sizes(buffer.shape) if is_viewed else None,
+        )
+        tensors.append(tensor)
+    return tuple(tensors)
 
 
-def _layout(func: tir.PrimFunc, buffer: tir.Buffer) -> dict[str, object]:
+def _layout(func: tir.PrimFunc, buffer: tir.Buffer) -> plan.Layout:
     if layout_attribute(buffer.name) not in func.attrs:
-        return {"kind": "row_major", "page_dims": min(1, len(buffer.shape))}
+        return plan.RowMajorLayout(page_dims=min(1, len(buffer.shape)))
     attribute = func.attrs[layout_attribute(buffer.name)]
     if str(attribute["kind"]) == "row_major":
-        return {"kind": "row_major", "page_dims": int(attribute["page_dims"])}
-    document = tensor_layout(func, buffer).to_attribute()
-    return {key: None if value == -1 else value for key, value in document.items()}
+        return plan.RowMajorLayout(page_dims=int(attribute["page_dims"]))
+    layout = tensor_layout(func, buffer)
+    if layout.kind == "flat":
+        assert layout.col is not None
+        return plan.FlatLayout(outer=layout.outer, dim=layout.col)
+    return plan.TileLayout(
+        outer=layout.outer, row=layout.row, col=layout.col, row_block=layout.row_block, col_block=layout.col_block
+    )
 
 
 def _tensor_access(functions: Sequence[tir.PrimFunc]) -> dict[str, str]:
@@ -156,8 +161,12 @@ def _tensor_access(functions: Sequence[tir.PrimFunc]) -> dict[str, str]:
     return result
 
 
-def _size(extent: tir.PrimExpr) -> int | str:
-    return int(extent.value) if isinstance(extent, tir.IntImm) else expression_text(extent)
+def _size(extent: tir.PrimExpr | int) -> Expression:
+    return Expression.parse(expression_text(extent) if isinstance(extent, tir.PrimExpr) else int(extent))
+
+
+def _sizes(extents: Sequence[tir.PrimExpr]) -> tuple[Expression, ...]:
+    return tuple(_size(extent) for extent in extents)
 
 
 def expression_text(expr: tir.PrimExpr) -> str:
@@ -184,32 +193,28 @@ def _rings(func: tir.PrimFunc) -> list[CircularBuffer]:
     return list(by_id.values())
 
 
-def _program(name: str, func: tir.PrimFunc, kernels: Mapping[str, tuple[str, KernelText]]) -> dict[str, object]:
-    total = func.attrs["tt_num_tiles"]
-    return {
-        "name": name,
-        "kernels": [_kernel(role, func, file, kernel) for role, (file, kernel) in kernels.items()],
-        "circular_buffers": [
-            {
-                "id": ring.id,
-                "name": ring.name,
-                "format": ring.format,
-                "page_size": ring.page_size,
-                "pages": ring.pages,
-                "unpack_to_dest_fp32": ring.unpack_to_dest_fp32,
-                "alias_of": None,
-            }
+def _program(name: str, func: tir.PrimFunc, kernels: Mapping[str, tuple[str, KernelText]]) -> plan.Program:
+    return plan.Program(
+        name=name,
+        kernels=tuple(_kernel(role, func, file, kernel) for role, (file, kernel) in kernels.items()),
+        circular_buffers=tuple(
+            plan.CircularBuffer(
+                id=ring.id,
+                name=ring.name,
+                format=ring.format,
+                page_size=ring.page_size,
+                pages=ring.pages,
+                unpack_to_dest_fp32=ring.unpack_to_dest_fp32,
+            )
             for ring in _rings(func)
-        ],
-        "semaphores": [],
-        "compute_config": {
-            "math_fidelity": "HiFi2" if is_fast(func) else "HiFi4",
-            "fp32_dest_acc_en": not is_narrow(func),
-            "dst_full_sync_en": False,
-            "math_approx_mode": is_narrow(func),
-        },
-        "work": {"total": _size(total) if isinstance(total, tir.PrimExpr) else int(total), "max_cores": _cores(func)},
-    }
+        ),
+        compute_config=plan.ComputeConfig(
+            math_fidelity="HiFi2" if is_fast(func) else "HiFi4",
+            fp32_dest_acc_en=not is_narrow(func),
+            math_approx_mode=is_narrow(func),
+        ),
+        work=plan.Work(total=_size(func.attrs["tt_num_tiles"]), max_cores=_cores(func)),
+    )
 
 
 def _cores(func: tir.PrimFunc) -> int:
@@ -217,22 +222,22 @@ def _cores(func: tir.PrimFunc) -> int:
     return sum((int(x1) - int(x0) + 1) * (int(y1) - int(y0) + 1) for x0, y0, x1, y1 in func.attrs["tt_core_ranges"])
 
 
-def _kernel(role: str, func: tir.PrimFunc, file: str, kernel: KernelText) -> dict[str, object]:
+def _kernel(role: str, func: tir.PrimFunc, file: str, kernel: KernelText) -> plan.KernelSpec:
     tensors = {f"{name}_address": name for name in kernel.tensors}
     scalars = {param.name for param in func.params if param not in func.buffer_map}
-    common: list[dict[str, object]] = []
+    common = []
     for argument in kernel.common_arguments:
         if argument in tensors:
-            common.append({"name": argument, "kind": "address", "tensor": tensors[argument]})
+            common.append(plan.KernelArgument(name=argument, kind="address", tensor=tensors[argument]))
         elif argument in scalars:
-            common.append({"name": argument, "kind": "scalar", "scalar": argument})
+            common.append(plan.KernelArgument(name=argument, kind="scalar", scalar=argument))
         else:
-            common.append({"name": argument, "kind": "expr", "value": argument})
+            common.append(plan.KernelArgument(name=argument, kind="expr", value=Expression.parse(argument)))
     kinds = {WORK_START: "work_start", WORK_COUNT: "work_count"}
-    return {
-        "role": role,
-        "file": file,
-        "compile_time_args": [{"tensor_accessor": name} for name in kernel.tensors],
-        "common_args": common,
-        "core_args": [{"name": argument, "kind": kinds[argument]} for argument in kernel.core_arguments],
-    }
+    return plan.KernelSpec(
+        role=role,
+        file=file,
+        compile_time_args=tuple(plan.TensorAccessor(tensor=name) for name in kernel.tensors),
+        common_args=tuple(common),
+        core_args=tuple(plan.KernelArgument(name=name, kind=kinds[name]) for name in kernel.core_arguments),
+    )
