@@ -21,7 +21,8 @@ test: lint device-environment  ## the whole suite: ruff, mypy, pytest; kernels a
 	@rm -rf build/recorded-kernels
 	$(BIN)/python -m pytest tests -rfEs
 
-test-device: $(VENV)/.installed-dev device-environment  ## kernel tests on the chip or simulator, against the emulator
+test-device: $(VENV)/.installed-dev  ## kernel tests on the chip or simulator, against the emulator
+	@tools/create_device_environment.sh $(DEVICE_VENV) torch
 	$(BIN)/python -m pytest tests/device -rfEs
 	$(BIN)/python -m tests.device.suite
 

@@ -1,10 +1,12 @@
 #!/bin/sh
 # Creates the environment in which tests reach ttnn: Python 3.12 or 3.10 with the ttnn wheel. Without success the reason goes
 # to DIRECTORY.reason, which the tests print when they skip; that is no failure.
-# usage: create_device_environment.sh DIRECTORY      (environment: TT_JIT_DEVICE_PYTHON names a Python that has ttnn already)
+# With `torch` as second argument it gets torch and TileLang too, if there is a card or simulator to run kernels on.
+# usage: create_device_environment.sh DIRECTORY [torch]   (environment: TT_JIT_DEVICE_PYTHON names a Python that has ttnn already)
 set -eu
 
 directory=$1
+wanted=${2:-}
 version=0.81.1
 # The stand-in for Tenstorrent's kernel compiler needs these; see ../shared/toolchain/README.md.
 packages="gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf libstdc++-12-dev"
@@ -46,7 +48,14 @@ if ! "$directory/bin/python" -c "import importlib.metadata as m; assert m.versio
     echo "creating $directory with $("$python" --version) and ttnn $version"
     rm -rf "$directory"
     "$python" -m venv "$directory"
-    # No torch: the mock device computes nothing, and there is no small build of torch for these versions of Python.
+    # The mock device computes nothing and does without torch, which is large.
     "$directory/bin/python" -m pip --disable-pip-version-check install --quiet "ttnn==$version" 'numpy<2' ||
         give_up "pip install ttnn==$version failed with $("$python" --version)"
+fi
+
+if [ "$wanted" = torch ] && { [ -n "${TT_METAL_SIMULATOR:-}" ] || [ -d /dev/tenstorrent ]; } &&
+    ! "$directory/bin/python" -c "import pytest, tilelang, torch" 2>/dev/null; then
+    echo "installing torch and TileLang in $directory"
+    "$directory/bin/python" -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+        'numpy<2' pytest tilelang torch || give_up "pip install torch tilelang failed with $("$python" --version)"
 fi

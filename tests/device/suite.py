@@ -63,6 +63,9 @@ def run(arguments: list[str]) -> Path | str:
         if isinstance(found, str):
             return found
     assert isinstance(runner, chips.DevicePython) and isinstance(chip, dict)
+    needed = subprocess.run([runner.python, "-c", "import pytest, tilelang, torch"], capture_output=True, text=True)
+    if needed.returncode:
+        return f"{runner.python} needs pytest, tilelang and torch besides ttnn: {chips.last_words(needed.stderr)}"
     os.environ.setdefault("TT_JIT_CACHE_DIR", str(chips.ROOT / "build" / "device-cache"))
     RESULTS.mkdir(parents=True, exist_ok=True)
     differences = RESULTS / "differences.jsonl"
