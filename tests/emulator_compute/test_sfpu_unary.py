@@ -269,6 +269,11 @@ SPECIAL = [
     ("isposinf_tile_init()", "isposinf_tile(0)"),
     ("isneginf_tile_init()", "isneginf_tile(0)"),
     ("rsqrt_tile_init()", "rsqrt_tile(0)"),
+    ("unary_eq_tile_init()", "unary_eq_tile(0, 0)"),
+    ("unary_eq_tile_init()", "unary_eq_tile(0, 0x7f800000)"),
+    ("unary_lt_tile_init()", "unary_lt_tile(0, 0)"),
+    ("unary_ge_tile_init()", "unary_ge_tile(0, 0)"),
+    ("ltz_tile_init()", "ltz_tile(0)"),
     ("rand_tile_init(7)", "rand_tile(0, 0x3f800000, 0x40000000)"),
     ("exp_tile_init()", "exp_tile(0, VectorMode::C)"),
     ("exp_tile_init()", "exp_tile(0, VectorMode::R)"),
@@ -331,6 +336,12 @@ INF, NAN = math.inf, math.nan
         ("isposinf_tile(0)", [NAN, INF, -INF, 1.0], [0.0, 1.0, 0.0, 0.0]),
         ("isneginf_tile(0)", [NAN, INF, -INF, 1.0], [0.0, 0.0, 1.0, 0.0]),
         ("isfinite_tile(0)", [NAN, INF, -INF, 1.0], [0.0, 0.0, 0.0, 1.0]),
+        # The sign of a difference, as on the chip.
+        ("unary_eq_tile(0, 0)", [-0.0, 0.0, 1.0, NAN], [0.0, 1.0, 0.0, 0.0]),
+        ("unary_eq_tile(0, 0x7f800000)", [INF, -INF, 1.0, NAN], [0.0, 0.0, 0.0, 0.0]),
+        ("unary_lt_tile(0, 0)", [-0.0, 0.0, -1.0, -INF, NAN, -NAN], [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]),
+        ("unary_ge_tile(0, 0)", [-0.0, 0.0, -1.0, INF, NAN, -NAN], [0.0, 1.0, 0.0, 1.0, 1.0, 0.0]),
+        ("ltz_tile(0)", [-0.0, 0.0, -1.0, -INF, NAN, -NAN], [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]),
     ],
 )
 def test_special_values(kernel: ComputeKernel, call: str, inputs: list[float], outputs: list[float]) -> None:

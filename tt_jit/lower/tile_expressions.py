@@ -349,9 +349,16 @@ class ExpressionBuilder:
         if INT in (left.format, _format(right)):
             return integer_expressions.compare(self, name, left, right, str(expr.a.dtype))
         if isinstance(right, Uniform):
-            return self.unary(f"unary_{name}_tile", left, right.bits(FLOAT))
+            if right.constant is not None and math.isfinite(right.constant):
+                return self.compare_with_number(name, left, right)
+            # An infinity less itself is NaN: what may be one is compared as a tile, which looks at the bits.
+            right = self.fill(right)
         (first, second), shape = self.together(left, right)
         return self.node(f"{name}_binary_tile", first, second, shape=shape)
+
+    def compare_with_number(self, name: str, node: Node, number: Uniform) -> Node:
+        """The comparisons with zero know -0 and NaN; ``unary_lt_tile`` and its like take the sign of a difference."""
+        return self.unary(f"{name}z_tile", self.with_scalar("sub", node, number))
 
     def index_comparison(self, name: str, expr: tir.PrimExpr) -> Node | None:
         """``c1*row + c2*col + u  op  0`` over index tiles: exact in Float32 because ``u`` meets the small part last."""
@@ -381,6 +388,8 @@ class ExpressionBuilder:
             return None
         bound = tvm.arith.Analyzer().simplify(-coefficients[-1])
         limit = Uniform(constant=bound.value) if isinstance(bound, tir.IntImm) else Uniform(expression=bound)
+        if all(int(coefficient.value) <= 0 for coefficient in coefficients[:-1]):
+            return self.compare_with_number(name, total, limit)  # the total may be -0
         return self.unary(f"unary_{name}_tile", total, limit.bits(FLOAT))
 
     def logic(self, name: str, expr: tir.PrimExpr) -> Value:

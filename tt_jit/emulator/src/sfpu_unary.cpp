@@ -91,12 +91,19 @@ float isposinf_of(float x) { return one_if(x == m::infinity); }
 float isneginf_of(float x) { return one_if(x == -m::infinity); }
 float isnan_of(float x) { return one_if(m::is_nan(x)); }
 float isfinite_of(float x) { return one_if(m::absolute(x) < m::infinity); }
-float equals(float x, float y) { return one_if(x == y); }
-float differs(float x, float y) { return one_if(x != y); }
-float above(float x, float y) { return one_if(x > y); }
-float not_below(float x, float y) { return one_if(x >= y); }
-float below(float x, float y) { return one_if(x < y); }
-float not_above(float x, float y) { return one_if(x <= y); }
+// The comparisons with a scalar look at the sign of a difference: -0 lies below +0 and does not equal it, equal infinities
+// do not equal each other, and NaN is above or below by its sign.
+std::uint32_t difference(float x, float y) {
+    if (m::is_nan(x) || m::is_nan(y)) return m::bits_of(m::is_nan(x) ? x : -y);
+    const bool same_infinity = x == y && is_infinite(x);
+    return same_infinity ? m::bits_of(m::not_a_number) : m::bits_of(m::flush(m::flush(x) - m::flush(y)));
+}
+float no_difference(float x, float y) { return one_if(difference(x, y) == 0); }
+float some_difference(float x, float y) { return one_if(difference(x, y) != 0); }
+float above(float x, float y) { return one_if(difference(y, x) >> 31); }
+float not_below(float x, float y) { return one_if(!(difference(x, y) >> 31)); }
+float below(float x, float y) { return one_if(difference(x, y) >> 31); }
+float not_above(float x, float y) { return one_if(!(difference(y, x) >> 31)); }
 float is_zero(float x) { return one_if(x == 0.0f); }
 float is_not_zero(float x) { return one_if(x != 0.0f); }
 float is_positive(float x) { return one_if(x > 0.0f); }
@@ -231,14 +238,14 @@ const UnaryOperation tanh_derivative{INIT(tanh_derivative_tile_init), nearest, l
 const UnaryOperation tanhshrink{INIT(tanhshrink_tile_init), nearest, lanes<tanhshrink_of>};
 const UnaryOperation threshold{INIT(threshold_tile_init), truncate, lanes_2<threshold_of>};
 const UnaryOperation trunc{INIT(rounding_op_tile_init), truncate, lanes<trunc_of>};
-const UnaryOperation unary_eq{INIT(unary_eq_tile_init), exact, lanes_1<equals>};
+const UnaryOperation unary_eq{INIT(unary_eq_tile_init), exact, lanes_1<no_difference>};
 const UnaryOperation unary_ge{INIT(unary_ge_tile_init), exact, lanes_1<not_below>};
 const UnaryOperation unary_gt{INIT(unary_gt_tile_init), exact, lanes_1<above>};
 const UnaryOperation unary_le{INIT(unary_le_tile_init), exact, lanes_1<not_above>};
 const UnaryOperation unary_lt{INIT(unary_lt_tile_init), exact, lanes_1<below>};
 const UnaryOperation unary_max{INIT(unary_max_tile_init), truncate, lanes_1<maximum>};
 const UnaryOperation unary_min{INIT(unary_min_tile_init), truncate, lanes_1<minimum>};
-const UnaryOperation unary_ne{INIT(unary_ne_tile_init), exact, lanes_1<differs>};
+const UnaryOperation unary_ne{INIT(unary_ne_tile_init), exact, lanes_1<some_difference>};
 const UnaryOperation xielu{INIT(xielu_tile_init), nearest, lanes_2<xielu_of>};
 #undef INIT
 
