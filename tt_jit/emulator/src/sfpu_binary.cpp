@@ -10,17 +10,18 @@ namespace m = tt_emulator::sfpu_math;
 float plus(float a, float b) { return a + b; }
 float minus(float a, float b) { return a - b; }
 float from(float a, float b) { return b - a; }
-float times(float a, float b) { return a * b; }
-float divided(float a, float b) { return a / b; }
+// The multiplier takes denormals for zeros; so do the comparisons, which add magnitudes.
+float times(float a, float b) { return m::flush(a) * m::flush(b); }
+float divided(float a, float b) { return m::flush(a) / m::flush(b); }
 float maximum(float a, float b) { return m::ordered(a) > m::ordered(b) ? a : b; }
 float minimum(float a, float b) { return m::ordered(a) < m::ordered(b) ? a : b; }
 float one_if(bool condition) { return condition ? 1.0f : 0.0f; }
-float equals(float a, float b) { return one_if(a == b); }
-float differs(float a, float b) { return one_if(a != b); }
-float below(float a, float b) { return one_if(a < b); }
-float above(float a, float b) { return one_if(a > b); }
-float not_above(float a, float b) { return one_if(a <= b); }
-float not_below(float a, float b) { return one_if(a >= b); }
+float equals(float a, float b) { return one_if(m::flush(a) == m::flush(b)); }
+float differs(float a, float b) { return one_if(m::flush(a) != m::flush(b)); }
+float below(float a, float b) { return one_if(m::flush(a) < m::flush(b)); }
+float above(float a, float b) { return one_if(m::flush(a) > m::flush(b)); }
+float not_above(float a, float b) { return one_if(m::flush(a) <= m::flush(b)); }
+float not_below(float a, float b) { return one_if(m::flush(a) >= m::flush(b)); }
 
 float fmod_of(float a, float b) { return b == 0.0f ? m::not_a_number : m::fmod(a, b); }
 float remainder_of(float a, float b) {
