@@ -56,12 +56,13 @@ class SideBySideKernel:
         self.emulated.launch(tensors, scalars)
         _write(event="launch", kernel=self.plan.name)
         self.on_chip.launch(copies, scalars)
+        is_narrow = not all(program.compute_config.fp32_dest_acc_en for program in self.plan.programs)
         parameters = [tensor for tensor in self.plan.tensors if tensor.param_index is not None]
         for parameter, emulated, chip in zip(parameters, exact, copies, strict=True):
             if parameter.is_written and emulated is not None and chip is not None:
                 _write(
                     event="difference", kernel=self.plan.name, tensor=parameter.name, dtype=parameter.dtype,
-                    format=parameter.format, ulp=largest_difference(chip, emulated),
+                    format="Float16_b" if is_narrow else parameter.format, ulp=largest_difference(chip, emulated),
                     relative=relative_difference(chip, emulated),
                 )  # fmt: skip
 

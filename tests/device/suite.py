@@ -19,7 +19,7 @@ from .comparison import RESULTS
 
 TESTS = ("tests/kernels",)
 # Data movement and integers are the same bit for bit; the matrix unit rounds as modelled; functions of the vector unit
-# may differ by this fraction of the largest value, by the coarser of the tensor's dtype and the format of its pages.
+# may differ by this fraction of the largest value: that of the tensor's dtype, or of coarser pages or a coarser DST.
 BOUNDS = {"float32": 2e-6, "float16": 1e-3, "bfloat16": 8e-3, "Float16_b": 8e-3}
 MAX_RESTARTS = 400
 

@@ -244,7 +244,8 @@ class ExpressionBuilder:
         if _is_index_tile(expr.value):
             return value
         source = str(expr.value.dtype)
-        value = self.convert(value, target, unsigned=is_unsigned(source) and bits_of(source) == 32)
+        integer = str(expr.dtype) if target == INT else source
+        value = self.convert(value, target, unsigned=is_unsigned(integer) and bits_of(integer) == 32)
         if target == INT and is_integer_dtype(source):
             keeps_sign = is_unsigned(source) == is_unsigned(expr.dtype)
             narrows = bits_of(expr.dtype) < bits_of(source) or not keeps_sign

@@ -7,10 +7,10 @@ namespace {
 
 namespace m = tt_emulator::sfpu_math;
 
-float plus(float a, float b) { return a + b; }
-float minus(float a, float b) { return a - b; }
-float from(float a, float b) { return b - a; }
-// The multiplier takes denormals for zeros; so do the comparisons, which add magnitudes.
+// The vector unit's adder and multiplier take denormals for zeros; so do the comparisons, which add magnitudes.
+float plus(float a, float b) { return m::flush(a) + m::flush(b); }
+float minus(float a, float b) { return m::flush(a) - m::flush(b); }
+float from(float a, float b) { return m::flush(b) - m::flush(a); }
 float times(float a, float b) { return m::flush(a) * m::flush(b); }
 float divided(float a, float b) { return m::flush(a) / m::flush(b); }
 float maximum(float a, float b) { return m::ordered(a) > m::ordered(b) ? a : b; }

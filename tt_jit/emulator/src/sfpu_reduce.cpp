@@ -1,6 +1,7 @@
 // Reductions, random numbers and conversions in DST.
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "compute_binary.h"
 #include "compute_engine.h"
@@ -26,10 +27,16 @@ constexpr std::uint32_t reduced_rows(std::uint32_t variant) {
 }
 
 template <typename Value>
+bool lies_above(Value a, Value b) {
+    if constexpr (std::is_same_v<Value, float>) return sfpu_math::ordered(a) > sfpu_math::ordered(b);
+    else return a > b;
+}
+
+template <typename Value>
 Value combine(PoolType pool, Value a, Value b) {
     switch (pool) {
-        case PoolType::MAX: return std::max(a, b);
-        case PoolType::MIN: return std::min(a, b);
+        case PoolType::MAX: return lies_above(a, b) ? a : b;
+        case PoolType::MIN: return lies_above(a, b) ? b : a;
         default: return static_cast<Value>(a + b);
     }
 }
@@ -129,8 +136,8 @@ std::uint32_t integer_of(float value, Kind to) {
             return value >= 2147483648.0f ? 0x7fffffffu : static_cast<std::uint32_t>(static_cast<std::int32_t>(value));
         }
         case Kind::uint32: {
-            if (!(value > 0.0f)) return 0;
-            return value >= 4294967296.0f ? 0xffffffffu : static_cast<std::uint32_t>(value);
+            if (value <= 0.0f) return 0;
+            return value < 4294967296.0f ? static_cast<std::uint32_t>(value) : 0xffffffffu;  // NaN, too
         }
         case Kind::uint16:
             return static_cast<std::uint32_t>(

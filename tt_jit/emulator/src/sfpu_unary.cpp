@@ -111,10 +111,11 @@ float is_not_negative(float x) { return one_if(x >= 0.0f); }
 float is_negative(float x) { return one_if(x < 0.0f); }
 float is_not_positive(float x) { return one_if(x <= 0.0f); }
 
-float plus(float x, float y) { return x + y; }
-float minus(float x, float y) { return x - y; }
-float times(float x, float y) { return m::flush(x) * m::flush(y); }  // the multiplier knows no denormals
-float from(float x, float y) { return y - x; }
+// The vector unit's adder and multiplier take denormals for zeros.
+float plus(float x, float y) { return m::flush(x) + m::flush(y); }
+float minus(float x, float y) { return m::flush(x) - m::flush(y); }
+float times(float x, float y) { return m::flush(x) * m::flush(y); }
+float from(float x, float y) { return m::flush(y) - m::flush(x); }
 float maximum(float x, float y) { return m::ordered(x) > m::ordered(y) ? x : y; }
 float minimum(float x, float y) { return m::ordered(x) < m::ordered(y) ? x : y; }
 float divided_into(float x, float value) { return value / x; }
