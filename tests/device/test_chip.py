@@ -24,13 +24,18 @@ KERNELS = hand_written()
 
 
 @pytest.fixture(scope="module")
-def architecture() -> str:
-    """The chip's architecture, named by the user since only ttnn could find it out."""
-    return os.environ.get("TT_JIT_TARGET", "wormhole_b0")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("chip")
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, chips.Outcome]:
+def architecture(outcomes: dict[str, chips.Outcome], folder: Path) -> str:
+    """What the process that opened the chip says it is."""
+    return (folder / "architecture").read_text()
+
+
+@pytest.fixture(scope="module")
+def outcomes(folder: Path) -> dict[str, chips.Outcome]:
     runner, chip = chips.device_python(), chips.attached_chip()
     for found in (chip, runner):
         if isinstance(found, str):
@@ -46,7 +51,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, chips.Outcom
         )
         for kernel in KERNELS
     ]
-    return chips.run(runner, chip, jobs, tmp_path_factory.mktemp("chip"))
+    return chips.run(runner, chip, jobs, folder)
 
 
 def on_chip(outcomes: dict[str, chips.Outcome], kernel: str, architecture: str) -> torch.Tensor:

@@ -60,6 +60,7 @@ def main(folder: Path) -> None:
     with (folder / "jobs.pickle").open("rb") as file:
         jobs = pickle.load(file)
     device = ttnn.open_device(0)
+    (folder / "architecture").write_text(device.target.arch)
     deadline = time.monotonic() + float(os.environ.get("TT_JIT_WORKER_SECONDS", "inf"))
     with (folder / "results.pickle").open("ab") as results:
         for job in jobs:
