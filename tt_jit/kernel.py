@@ -17,6 +17,7 @@ from .build import Compiled, build
 from .codegen.export import export_project
 from .data_format import FORMATS
 from .errors import ArgumentError, SourceLocation, UnsupportedError, located
+from .narrowed import NARROWED, Wide, narrowing
 from .notes import PerformanceNote, notes_in
 from .packed import widening
 from .signature import (
@@ -356,6 +357,7 @@ def _make_launcher(
     """A closure that allocates the outputs, sorts the arguments and launches; everything else is decided here."""
     arrays = [(index, p.dtype) for index, p in enumerate(signature.parameters) if p.kind != "scalar"]
     launch = widening(loaded.launch, [dtype for _, dtype in arrays], [index in written for index, _ in arrays])
+    launch = narrowing(launch, signature.name, _int64_tensors(signature, written))
     inputs = signature.inputs
     # The values of a call are followed by the allocated outputs; these are the places of the launch's arguments
     # among them.
@@ -383,6 +385,21 @@ def _make_launcher(
         return made if len(made) > 1 else made[0]
 
     return launch_and_return if makers else launch_in_place
+
+
+def _int64_tensors(signature: KernelSignature, written: Container[int | None]) -> list[Wide]:
+    arrays = [(index, p) for index, p in enumerate(signature.parameters) if p.kind != "scalar"]
+    return [
+        Wide(
+            place=place,
+            name=parameter.name,
+            is_read=parameter.read,
+            is_written=index in written,
+            is_new=index in signature.out_idx,
+        )
+        for place, (index, parameter) in enumerate(arrays)
+        if parameter.dtype == NARROWED
+    ]
 
 
 def _output_makers(signature: KernelSignature, checked: CheckedCall, loaded: Any) -> list[Callable[[], Any]]:

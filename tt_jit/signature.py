@@ -14,6 +14,7 @@ import torch
 
 from .errors import ArgumentError
 from .expression import Binary, Expression, Integer, Name, Node
+from .narrowed import NARROWED
 from .packed import PACKED
 from .storage import BLOCK_DTYPES, BLOCK_FORMATS
 
@@ -70,6 +71,7 @@ class Parameter:
     shape: tuple[Expression, ...] = ()
     strides: tuple[Expression, ...] | None = None
     used: bool = True
+    read: bool = True
     written: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -81,6 +83,7 @@ class Parameter:
             "shape": [size.to_json() for size in self.shape],
             "strides": strides,
             "used": self.used,
+            "read": self.read,
             "written": self.written,
         }
 
@@ -94,6 +97,7 @@ class Parameter:
             shape=tuple(map(Expression.parse, document["shape"])),
             strides=None if strides is None else tuple(map(Expression.parse, strides)),
             used=document["used"],
+            read=document["read"],
             written=document["written"],
         )
 
@@ -325,13 +329,17 @@ def _check_chip_tensor(kernel: str, parameter: Parameter, value: Any) -> None:
     accepted = [str(accepted).removeprefix("torch.") for accepted in _TORCH_DTYPES.get(parameter.dtype, ())]
     if parameter.dtype in BLOCK_DTYPES:
         accepted += BLOCK_FORMATS
+    hint = "pass a torch tensor, which is converted on the way to the chip"
+    if parameter.dtype == NARROWED:
+        accepted = ["int32"]
+        hint = f"the chip keeps int64 tensors in 32 bits: pass a ttnn tensor of int32, or {hint[5:]}"
     if parameter.kind == "tensor" and dtype not in accepted:
         raise ArgumentError(
             f"{kernel}: argument {parameter.name!r} has the wrong dtype",
             parameter=parameter.name,
             got=f"a ttnn tensor of {dtype}",
             needed=parameter.describe(),
-            hint="pass a torch tensor, which is converted on the way to the chip",
+            hint=hint,
         )
     if parameter.kind == "tensor" and len(shape) != len(parameter.shape):
         raise ArgumentError(
@@ -350,7 +358,8 @@ def check_scalar(kernel: str, parameter: Parameter, value: Any) -> None:
         fits = isinstance(value, (bool, int))
         needed = "a bool"
     elif dtype in _INTEGER_RANGE:
-        low, high = _INTEGER_RANGE[dtype]
+        # The chip has 32 bits for an argument of any width.
+        low, high = _INTEGER_RANGE[dtype.replace("64", "32")]
         fits = isinstance(value, int) and low <= value <= high
         needed = f"an integer from {low} to {high}"
     else:

@@ -13,6 +13,7 @@ import re
 import sys
 import sysconfig
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -258,7 +259,7 @@ def _quiet_builder() -> Iterator[None]:
 def describe_parameters(func: tirx.PrimFunc) -> tuple[Parameter, ...]:
     """The parameters of a PrimFunc, with shapes as expressions over named symbols."""
     names: dict[tirx.Var, str] = {}
-    used, written = _accesses(func)
+    used, read, written = _accesses(func)
     for var in func.params:
         if var not in func.buffer_map and var.dtype != "handle":
             names[var] = var.name
@@ -277,6 +278,7 @@ def describe_parameters(func: tirx.PrimFunc) -> tuple[Parameter, ...]:
                 shape=tuple(_expression(size, names) for size in buffer.shape),
                 strides=_explicit_strides(buffer, names),
                 used=buffer.data in used,
+                read=buffer.data in read,
                 written=buffer.data in written,
             )
         )
@@ -322,10 +324,11 @@ def _expression_text(value: Any, names: dict[tirx.Var, str]) -> str:
     return f"({_expression_text(value.a, names)} {sign} {_expression_text(value.b, names)})"
 
 
-def _accesses(func: tirx.PrimFunc) -> tuple[set[tirx.Var], set[tirx.Var]]:
-    """The data variables of the buffers that the body touches, and of those that it surely or possibly writes."""
+def _accesses(func: tirx.PrimFunc) -> tuple[set[tirx.Var], set[tirx.Var], set[tirx.Var]]:
+    """The data variables of the buffers that the body touches, that it may read, and that it may write."""
     used: set[tirx.Var] = set()
     written: set[tirx.Var] = set()
+    loads: Counter[tirx.Var] = Counter()
 
     def visit(node: Any) -> None:
         if isinstance(node, tirx.Var):
@@ -335,11 +338,14 @@ def _accesses(func: tirx.PrimFunc) -> tuple[set[tirx.Var], set[tirx.Var]]:
             written.add(node.buffer.data)
         elif isinstance(node, tirx.BufferLoad):
             used.add(node.buffer.data)
+            loads[node.buffer.data] += 1
         elif isinstance(node, tirx.Call) and getattr(node.op, "name", "") == "tl.region" and int(node.args[1]) & 2:
             written.add(node.args[0].buffer.data)
+            # A region names its buffer by a load, which reads nothing.
+            loads[node.args[0].buffer.data] -= not int(node.args[1]) & 1
 
     tirx.stmt_functor.post_order_visit(func.body, visit)
-    return used, written
+    return used, {data for data, count in loads.items() if count > 0}, written
 
 
 def declared_out_idx(func: tirx.PrimFunc) -> list[int] | None:

@@ -12,6 +12,7 @@ from .align_partial_accesses import align_partial_accesses
 from .apply_tt_defaults import apply_tt_defaults
 from .assign_roles import assign_roles
 from .base import LoweringContext, PassTrace, function_pass, module_pass, run_pipeline
+from .check_int64_arithmetic import check_int64_arithmetic
 from .check_supported import check_supported
 from .choose_dst_width import choose_dst_width
 from .expand_reinterprets import expand_reinterprets
@@ -31,6 +32,7 @@ from .lower_scans import lower_scans
 from .materialize_index_tiles import materialize_index_tiles
 from .memory_space_lower_tt import memory_space_lower_tt
 from .move_to_scalar_code import move_to_scalar_code
+from .narrow_int64_tensors import narrow_int64_tensors
 from .narrow_intermediates import narrow_intermediates
 from .normalize_tile_program import normalize_tile_program
 from .order_tensor_accesses import order_tensor_accesses
@@ -70,6 +72,7 @@ PIPELINE = (
     function_pass(structure_loop_exits),
     function_pass(resolve_tensor_views),
     function_pass(resolve_buffer_views),
+    function_pass(narrow_int64_tensors),
     function_pass(promote_scalar_variables),
     function_pass(split_at_grid_syncs),
     module_pass(split_kernels),
@@ -78,6 +81,7 @@ PIPELINE = (
     function_pass(serialize_reductions),
     function_pass(align_partial_accesses),
     function_pass(move_to_scalar_code),
+    function_pass(check_int64_arithmetic),
     function_pass(reduce_colliding_updates),
     function_pass(lower_reducers),
     function_pass(lower_scans),

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 HOST_TYPES = {
     "bool": 0, "uint8": 1, "int8": 2, "uint16": 3, "int16": 4, "uint32": 5, "int32": 6, "float16": 7, "bfloat16": 8,
     "float32": 9, "custom[tfloat32]": 9, "float8_e4m3": 10, "float8_e4m3fn": 10, "float8_e5m2": 11,
-    # Widened before the launch (packed.py).
-    "uint4": 1, "int4": 2, "float4_e2m1fn": 8,
+    # Widened before the launch (packed.py), or narrowed (narrowed.py).
+    "uint4": 1, "int4": 2, "float4_e2m1fn": 8, "int64": 6,
 }  # fmt: skip
 FORMAT_CODES = {
     "Float32": 0, "Float16_b": 5, "Bfp8_b": 6, "Bfp4_b": 7, "Int32": 8, "UInt16": 9, "UInt32": 24, "UInt8": 30,
