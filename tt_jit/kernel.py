@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property, partial
 from operator import itemgetter
 from pathlib import Path
@@ -17,7 +17,7 @@ from .build import Compiled, build
 from .codegen.export import export_project
 from .data_format import FORMATS
 from .errors import ArgumentError, SourceLocation, UnsupportedError, located
-from .narrowed import NARROWED, Wide, narrowing
+from .narrowed import ALL_BITS, NARROWED, Wide, narrowing
 from .notes import PerformanceNote, notes_in
 from .packed import widening
 from .signature import (
@@ -121,7 +121,7 @@ class Kernel:
         if checked.on_chip:
             loaded = self._stored_like(values).load()
         written = {tensor.param_index for tensor in self.plan.tensors if tensor.is_written}
-        launcher = _make_launcher(self.signature, checked, loaded, written)
+        launcher = _make_launcher(self.signature, checked, loaded, written, _value_bits(self.plan))
         if len(self._launchers) >= _MAX_LAUNCHERS:
             self._launchers.clear()
         self._launchers[self._key(values)] = launcher
@@ -352,12 +352,16 @@ class Kernel:
 
 
 def _make_launcher(
-    signature: KernelSignature, checked: CheckedCall, loaded: Any, written: Container[int | None]
+    signature: KernelSignature,
+    checked: CheckedCall,
+    loaded: Any,
+    written: Container[int | None],
+    value_bits: Mapping[int, int],
 ) -> Launcher:
     """A closure that allocates the outputs, sorts the arguments and launches; everything else is decided here."""
     arrays = [(index, p.dtype) for index, p in enumerate(signature.parameters) if p.kind != "scalar"]
     launch = widening(loaded.launch, [dtype for _, dtype in arrays], [index in written for index, _ in arrays])
-    launch = narrowing(launch, signature.name, _int64_tensors(signature, written))
+    launch = narrowing(launch, signature.name, _int64_tensors(signature, written, value_bits))
     inputs = signature.inputs
     # The values of a call are followed by the allocated outputs; these are the places of the launch's arguments
     # among them.
@@ -387,12 +391,20 @@ def _make_launcher(
     return launch_and_return if makers else launch_in_place
 
 
-def _int64_tensors(signature: KernelSignature, written: Container[int | None]) -> list[Wide]:
+def _value_bits(plan: Plan) -> dict[int, int]:
+    """How many bits the values of the int64 parameters may have, where those are less than all."""
+    return {t.param_index: t.value_bits for t in plan.tensors if t.param_index is not None and t.value_bits is not None}
+
+
+def _int64_tensors(
+    signature: KernelSignature, written: Container[int | None], value_bits: Mapping[int, int]
+) -> list[Wide]:
     arrays = [(index, p) for index, p in enumerate(signature.parameters) if p.kind != "scalar"]
     return [
         Wide(
             place=place,
             name=parameter.name,
+            bits=value_bits.get(index, ALL_BITS),
             is_read=parameter.read,
             is_written=index in written,
             is_new=index in signature.out_idx,

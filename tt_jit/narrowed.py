@@ -14,6 +14,8 @@ import torch
 from .errors import ArgumentError
 
 NARROWED = "int64"
+ALL_BITS = 31
+"""Those of an int32 but for its sign."""
 _UNTOUCHED = -0x6B8E3A75
 """What stands for an element that int32 cannot hold, in a tensor that a kernel writes and does not read."""
 
@@ -26,6 +28,8 @@ class Wide:
 
     place: int
     name: str
+    bits: int
+    """How many bits its values may have, but for the sign: less than all where the kernel computes with them."""
     is_read: bool
     is_written: bool
     is_new: bool
@@ -43,6 +47,8 @@ def narrowing(launch: Launch, kernel: str, wide: Sequence[Wide]) -> Launch:
         for use in wide:
             tensor = values[use.place]
             if not isinstance(tensor, torch.Tensor):
+                if use.bits < ALL_BITS and tensor is not None:
+                    raise _unchecked(kernel, use)
                 continue
             narrow, beyond = _narrow(tensor, kernel, use)
             values[use.place] = narrow
@@ -63,21 +69,37 @@ def _narrow(tensor: torch.Tensor, kernel: str, use: Wide) -> tuple[torch.Tensor,
     if use.is_new:
         return torch.empty_like(tensor, dtype=torch.int32), None
     narrow = tensor.to(torch.int32)
-    beyond = narrow != tensor
+    beyond = narrow != tensor if use.bits == ALL_BITS else (tensor < -(2**use.bits)) | (tensor >= 2**use.bits)
     if not beyond.any():
         return narrow, None
     if use.is_read:
-        raise _too_large(tensor, beyond, kernel, use.name)
+        raise _too_large(tensor, beyond, kernel, use)
     return narrow.masked_fill_(beyond, _UNTOUCHED), beyond
 
 
-def _too_large(tensor: torch.Tensor, beyond: torch.Tensor, kernel: str, name: str) -> ArgumentError:
+def _too_large(tensor: torch.Tensor, beyond: torch.Tensor, kernel: str, use: Wide) -> ArgumentError:
     place = tuple(beyond.nonzero()[0].tolist())
-    index = ", ".join(map(str, place))
+    value, name = int(tensor[place]), use.name
+    low, high = -(2**use.bits), 2**use.bits - 1
+    why = "the chip keeps int64 tensors in 32 bits"
+    hint = f"bring the values of {name} into that range"
+    if use.bits < ALL_BITS:
+        why += ", and what the kernel computes from these values has to fit there, too"
+        hint += ', or compute with T.cast(value, "int32") in the kernel'
     return ArgumentError(
-        f"{kernel}: {name}[{index}] is {int(tensor[place])}, which 32 bits cannot hold",
+        f"{kernel}: {name}[{', '.join(map(str, place))}] is {value}, which does not fit",
         parameter=name,
-        got=int(tensor[place]),
-        needed=f"integers from {-(2**31)} to {2**31 - 1}: the chip keeps int64 tensors in 32 bits",
-        hint=f"bring {name} into that range, as with {name}.clamp(-2**31, 2**31 - 1) where larger values only mean 'none'",
+        got=value,
+        needed=f"integers from {low} to {high}: {why}",
+        hint=hint,
+    )
+
+
+def _unchecked(kernel: str, use: Wide) -> ArgumentError:
+    return ArgumentError(
+        f"{kernel}: {use.name} cannot be a tensor on the chip, whose values nobody can check",
+        parameter=use.name,
+        got="a ttnn tensor",
+        needed=f"a torch tensor of integers from {-(2**use.bits)} to {2**use.bits - 1}",
+        hint='compute with T.cast(value, "int32") in the kernel, which takes all 32-bit integers',
     )

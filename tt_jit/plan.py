@@ -132,6 +132,7 @@ class Tensor:
     shape: tuple[Expression, ...]
     layout: Layout
     view: tuple[Expression, ...] | None = None
+    value_bits: int | None = None
 
     @property
     def is_read(self) -> bool:
@@ -311,6 +312,7 @@ def _read_tensor(item: Fields) -> Tensor:
         shape=item.expressions("shape"),
         layout=_read_layout(item.child("layout")),
         view=item.optional_expressions("view"),
+        value_bits=item.integer("value_bits") if item.has("value_bits") else None,
     )
     item.finish()
     return tensor
@@ -421,6 +423,7 @@ def _plan_document(plan: Plan) -> dict[str, object]:
                 "shape": [dimension.to_json() for dimension in tensor.shape],
                 "layout": tensor.layout.to_json(),
                 **({} if tensor.view is None else {"view": [dimension.to_json() for dimension in tensor.view]}),
+                **({} if tensor.value_bits is None else {"value_bits": tensor.value_bits}),
             }
             for tensor in plan.tensors
         ],

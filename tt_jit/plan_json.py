@@ -50,6 +50,9 @@ class Fields:
         value = self._value(name)
         return None if value is None else self._natural(name, value)
 
+    def has(self, name: str) -> bool:
+        return name in self._document
+
     def integers(self, name: str) -> tuple[int, ...]:
         return tuple(self._natural(f"{name}[{index}]", value) for index, value in enumerate(self._list(name)))
 

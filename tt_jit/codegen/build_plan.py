@@ -15,7 +15,7 @@ from ..lower.accesses import ROLES
 from ..lower.base import LoweringContext
 from ..lower.grid_to_persistent_tt import WORK_COUNT, WORK_START
 from ..lower.memory_space_lower_tt import CircularBuffer, circular_buffers
-from ..lower.numeric_policy import is_fast, is_narrow, tensor_dtype
+from ..lower.numeric_policy import VALUE_BITS, is_fast, is_narrow, tensor_dtype
 from ..lower.ops import device_name, is_device_call
 from ..lower.resolve_tensor_views import ARGUMENT_SHAPES_ATTRIBUTE, argument_shape
 from ..lower.split_kernels import PROGRAM_ATTRIBUTE, workspaces_of
@@ -106,9 +106,15 @@ def _tensors(func: tir.PrimFunc, access: Mapping[str, str], workspaces: frozense
             shape=_sizes(argument_shape(func, buffer)),
             layout=_layout(func, buffer),
             view=_sizes(buffer.shape) if is_viewed else None,
+            value_bits=_value_bits(func, buffer),
         )
         tensors.append(tensor)
     return tuple(tensors)
+
+
+def _value_bits(func: tir.PrimFunc, buffer: tir.Buffer) -> int | None:
+    bits = func.attrs.get(VALUE_BITS, {})
+    return int(bits[buffer.name]) if buffer.name in bits else None
 
 
 def _layout(func: tir.PrimFunc, buffer: tir.Buffer) -> plan.Layout:

@@ -369,7 +369,9 @@ def _run_host_body(plan: Plan) -> Iterator[str]:
         dtype = "float16 as bfloat16" if narrowed else tensor.dtype
         yield f'host::Tensor {tensor.name}_host("{tensor.name}", "{dtype}", {{{shape}}},'
         block = FORMATS[tensor.format].block_bits
-        yield f"{_INDENT}{_layout(tensor)}{f', host::BlockFloat{{{block}}}' if block else ''});"
+        rest = f", host::BlockFloat{{{block}}}" if block else ""
+        rest += f", std::nullopt, {tensor.value_bits}" if tensor.value_bits is not None else ""
+        yield f"{_INDENT}{_layout(tensor)}{rest});"
     yield ""
     if inputs:
         yield 'uint64_t seed = static_cast<uint64_t>(options.integer("seed", 1));'

@@ -83,9 +83,9 @@ constexpr SmallFloat kFloat8E5M2{5, 2};
 struct ElementType {
     int64_t host_bytes;
     int64_t device_bytes;
-    std::function<uint32_t(uint32_t)> to_device;
-    std::function<uint32_t(uint32_t)> to_host;
-    std::function<uint32_t(double)> from_number;  // for the fill pattern, on the host side
+    std::function<uint32_t(uint64_t)> to_device;
+    std::function<uint64_t(uint32_t)> to_host;
+    std::function<uint64_t(double)> from_number;  // for the fill pattern, on the host side
     bool is_float;
 };
 
@@ -99,6 +99,14 @@ inline ElementType integer_type(int64_t host_bytes, int64_t device_bytes, bool i
     };
     const auto from_number = [](double value) { return static_cast<uint32_t>(static_cast<int32_t>(value)); };
     return {host_bytes, device_bytes, widen, same_bits, from_number, false};
+}
+
+// 64 bits in the file, 32 on the device: `Tensor::load` looks whether the values fit.
+inline ElementType int64_type() {
+    const auto narrow = [](uint64_t bits) { return static_cast<uint32_t>(bits); };
+    const auto widen = [](uint32_t bits) { return static_cast<uint64_t>(int64_t{static_cast<int32_t>(bits)}); };
+    const auto from_number = [](double value) { return static_cast<uint64_t>(static_cast<int64_t>(value)); };
+    return {8, 4, narrow, widen, from_number, false};
 }
 
 inline ElementType small_float_type(const SmallFloat& format, int64_t host_bytes, int64_t device_bytes) {
@@ -127,6 +135,7 @@ inline ElementType element_type(const std::string& dtype) {
     if (dtype == "float8_e4m3fn" || dtype == "float8_e4m3") return small_float_type(kFloat8E4M3, 1, 2);
     if (dtype == "float8_e5m2") return small_float_type(kFloat8E5M2, 1, 2);
     if (dtype == "int32" || dtype == "uint32") return integer_type(4, 4, false);
+    if (dtype == "int64") return int64_type();
     if (dtype == "uint16") return integer_type(2, 2, false);
     if (dtype == "uint8" || dtype == "uint4" || dtype == "bool") return integer_type(1, 1, false);
     if (dtype == "int16") return integer_type(2, 4, true);
@@ -283,16 +292,17 @@ using Layout = std::variant<TileLayout, FlatLayout, RowMajorLayout>;
 
 class Tensor {
 public:
-    // `block`: the pages hold block floats, whatever the dtype.
+    // `block`: the pages hold block floats, whatever the dtype. `value_bits`: those of an int64, but for its sign.
     Tensor(
         std::string name, const std::string& dtype, Shape shape, Layout layout,
-        std::optional<BlockFloat> block = std::nullopt) :
+        std::optional<BlockFloat> block = std::nullopt, uint32_t value_bits = 31) :
         name_(std::move(name)),
         dtype_(dtype),
         type_(element_type(dtype)),
         shape_(std::move(shape)),
         layout_(std::move(layout)),
         block_(block),
+        value_bits_(value_bits),
         data_(static_cast<size_t>(element_count() * type_.host_bytes)) {}
 
     const std::string& name() const { return name_; }
@@ -316,6 +326,7 @@ public:
         }
         std::ifstream(file, std::ios::binary)
             .read(reinterpret_cast<char*>(data_.data()), static_cast<std::streamsize>(data_.size()));
+        if (dtype_ == "int64") check_values();
     }
 
     void save(const std::filesystem::path& file) const {
@@ -384,13 +395,25 @@ private:
         return text + ", " + dtype_ + ")";
     }
 
-    uint32_t fetch(int64_t element) const {
-        uint32_t bits = 0;
+    void check_values() const {
+        const int64_t limit = int64_t{1} << value_bits_;
+        for (int64_t i = 0; i < element_count(); ++i) {
+            const auto value = static_cast<int64_t>(fetch(i));
+            if (value < -limit || value >= limit) {
+                throw std::runtime_error(
+                    "element " + std::to_string(i) + " of " + description() + " is " + std::to_string(value) +
+                    "; the kernel takes values from " + std::to_string(-limit) + " to " + std::to_string(limit - 1));
+            }
+        }
+    }
+
+    uint64_t fetch(int64_t element) const {
+        uint64_t bits = 0;
         std::memcpy(&bits, data_.data() + element * type_.host_bytes, static_cast<size_t>(type_.host_bytes));
         return bits;
     }
 
-    void store(int64_t element, uint32_t bits) {
+    void store(int64_t element, uint64_t bits) {
         std::memcpy(data_.data() + element * type_.host_bytes, &bits, static_cast<size_t>(type_.host_bytes));
     }
 
@@ -413,6 +436,7 @@ private:
     Shape shape_;
     Layout layout_;
     std::optional<BlockFloat> block_;
+    uint32_t value_bits_;
     std::vector<uint8_t> data_;
 };
 

@@ -13,7 +13,8 @@ After: UnsupportedError with file, line and caret, and the hint to cast the sum 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from tvm import tirx as tir
 
@@ -37,14 +38,38 @@ _HINT = 'where you know that 32 bits hold it, say so: T.cast(value, "int32")'
 
 def check_int64_arithmetic(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
     """Return ``func``; raise UnsupportedError for int64 arithmetic on memory that would run in 32 bits."""
-    _Check().statement(func.body)
+    check = _Check(from_memory=_names_from_memory(func.body))
+    check.statement(func.body)
     return func
+
+
+def _names_from_memory(body: tir.Stmt) -> set[tir.Var]:
+    """Names and variables (their data) that hold what was made of elements of memory."""
+    found: set[tir.Var] = set()
+
+    def visit(node: object) -> None:
+        if isinstance(node, tir.Bind) and _is_memory(node.value, found):
+            found.add(node.var)
+        elif isinstance(node, tir.BufferStore) and is_scalar_variable(node.buffer) and _is_memory(node.value, found):
+            found.add(node.buffer.data)
+
+    known = -1
+    while known != len(found):
+        known = len(found)
+        tir.stmt_functor.post_order_visit(body, visit)
+    return found
+
+
+def _is_memory(expr: tir.PrimExpr, names: Collection[tir.Var]) -> bool:
+    """Whether an element of memory takes part in ``expr``, by way of ``names`` or directly."""
+    return uses_var(expr, names) or any(
+        not is_scalar_variable(load.buffer) or load.buffer.data in names for load in loads_in(expr)
+    )
 
 
 @dataclass(kw_only=True)
 class _Check:
-    from_memory: list[tir.Var] = field(default_factory=list)
-    """int64 names of values that were made of elements of memory."""
+    from_memory: set[tir.Var]
 
     def statement(self, stmt: tir.Stmt) -> None:
         if isinstance(stmt, tir.SeqStmt):
@@ -63,16 +88,11 @@ class _Check:
         elif isinstance(stmt, tir.AllocBuffer):
             _check_buffer(stmt)
         elif isinstance(stmt, tir.Bind):
-            self.bind(stmt)
+            # A name of 64 bits may stand for an address: what else it is used for is checked there.
+            if str(stmt.var.dtype) != _WIDE:
+                self.expression(stmt.value, stmt)
         elif not is_scalar_code(stmt):
             self.leaf(stmt)
-
-    def bind(self, stmt: tir.Bind) -> None:
-        """A name may stand for an address, which has 32 bits: what else it is used for is checked there."""
-        if str(stmt.var.dtype) == _WIDE and self.is_memory(stmt.value):
-            self.from_memory.append(stmt.var)
-        elif str(stmt.var.dtype) != _WIDE:
-            self.expression(stmt.value, stmt)
 
     def leaf(self, stmt: tir.Stmt) -> None:
         record = parse(stmt)
@@ -103,16 +123,12 @@ class _Check:
     def is_wide(self, node: object) -> bool:
         """Whether ``node`` computes in int64, or compares such values, and memory has a part in it."""
         if isinstance(node, tir.Var):
-            return uses_var(node, self.from_memory)
+            return str(node.dtype) == _WIDE and node in self.from_memory
         if isinstance(node, _COMPARISONS):
-            return str(node.a.dtype) == _WIDE and self.is_memory(node)
+            return str(node.a.dtype) == _WIDE and _is_memory(node, self.from_memory)
         if not isinstance(node, tir.PrimExpr) or isinstance(node, (tir.Cast, tir.IntImm)):
             return False
-        return str(node.dtype) == _WIDE and self.is_memory(node)
-
-    def is_memory(self, expr: tir.PrimExpr) -> bool:
-        """Whether an element of memory takes part in ``expr``."""
-        return uses_var(expr, self.from_memory) or any(not is_scalar_variable(load.buffer) for load in loads_in(expr))
+        return str(node.dtype) == _WIDE and _is_memory(node, self.from_memory)
 
 
 def _keeps_low_bits(node: object) -> bool:

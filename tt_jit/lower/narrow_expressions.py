@@ -7,7 +7,7 @@ index, and the extent of a loop, is computed in 32 bits like every address of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -17,6 +17,7 @@ from tvm.tirx import PrimExpr
 
 from ..data_format import is_float_dtype
 from .integer_ranges import INT32, IntegerRanges, Range, dtype_range, is_inside
+from .tile_ir import GLOBAL_SCOPE
 
 WIDE = "int64"
 NARROW = "int32"
@@ -45,15 +46,27 @@ class ExpressionNarrower:
 
     narrowed: dict[tir.Var, tir.Buffer]
     """By the data of an int64 buffer, the int32 buffer in its place."""
+    tensor_range: Range = INT32
+    """What the host lets an element of an int64 tensor be."""
+    buffer_ranges: Mapping[tir.Var, Range] = field(default_factory=dict)
+    """By the data of an int64 buffer, what its elements can be."""
     variables: dict[tir.Var, tir.Var] = field(default_factory=dict)
     """The int32 variables in the place of int64 ones."""
+    wide: list[PrimExpr] = field(default_factory=list)
+    """The expressions that had to stay int64."""
     ranges: IntegerRanges = field(init=False)
 
     def __post_init__(self) -> None:
         self.ranges = IntegerRanges(of_load=self.range_of_load)
 
     def range_of_load(self, load: tir.BufferLoad) -> Range:
-        return INT32 if load.buffer.data in self.narrowed else dtype_range(str(load.buffer.dtype))
+        return self.range_of_elements(load.buffer)
+
+    def range_of_elements(self, buffer: tir.Buffer) -> Range:
+        """What the elements of ``buffer`` can be; those that nothing was stored to do not matter."""
+        if buffer.data not in self.narrowed:
+            return dtype_range(str(buffer.dtype))
+        return self.tensor_range if buffer.scope() == GLOBAL_SCOPE else self.buffer_ranges.get(buffer.data, (0, 0))
 
     def fits(self, expr: PrimExpr) -> bool:
         """Whether 32 bits hold every value of ``expr``."""
@@ -141,6 +154,7 @@ class ExpressionNarrower:
         try:
             value = self.narrow(cast.value, inner)
         except TooWideError:
+            self.wide.append(cast)
             value = self.convert(cast.value, need)
         return value if str(value.dtype) == dtype else tir.Cast(dtype, value)
 
@@ -149,6 +163,7 @@ class ExpressionNarrower:
         try:
             return type(expr)(self.narrow(expr.a, inner), self.narrow(expr.b, inner))
         except TooWideError:
+            self.wide.append(expr)
             return type(expr)(self.convert(expr.a, need), self.convert(expr.b, need))
 
     def load(self, load: tir.BufferLoad) -> tir.BufferLoad:

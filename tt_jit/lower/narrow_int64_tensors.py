@@ -23,6 +23,9 @@ After::
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import tvm
@@ -31,9 +34,10 @@ from tvm.tirx import PrimExpr
 
 from ..errors import TTJitError, UnsupportedError
 from .base import LoweringContext
-from .integer_ranges import INT32, dtype_range, is_inside
+from .integer_ranges import INT32, Range, dtype_range, is_inside, union
 from .narrow_expressions import NARROW, WIDE, ExpressionNarrower, Need, TooWideError, rebuilt
-from .numeric_policy import TENSOR_DTYPES
+from .numeric_policy import TENSOR_DTYPES, VALUE_BITS
+from .ranges import shape_symbols
 from .tile_ir import (
     GLOBAL_SCOPE,
     Region,
@@ -41,13 +45,19 @@ from .tile_ir import (
     TileFill,
     TileReduce,
     TileTranspose,
+    is_scalar_code,
     leaves,
     parse,
+    region_of,
     sequence,
     with_span_of,
 )
 
-_WRITE = 2
+_READ, _WRITE = 1, 2
+_ALL_BITS = 31
+_FEWER_BITS = (30, 28, 24, 20, 16)
+_SIZES: Range = (0, 2**30)
+_MOST_ROUNDS = 6
 # Reductions whose result is one of the elements, or made of their bits.
 _CLOSED_REDUCTIONS = ("max", "min", "bitand", "bitor", "bitxor")
 _CLOSED_OPERATORS = ("cummax",)
@@ -60,18 +70,79 @@ def narrow_int64_tensors(func: tir.PrimFunc, context: LoweringContext) -> tir.Pr
     declared = [buffer for buffer in declared if str(buffer.dtype) == WIDE]
     if not tensors and not declared:
         return func
-    chosen = {buffer.data: _narrow(buffer) for buffer in (*tensors, *declared)}
+    narrow = {buffer.data: _narrow(buffer) for buffer in (*tensors, *declared)}
+    read = _read_buffers(func.body)
+    attempt = _best_attempt(func, narrow, read)
+    buffer_map = {param: narrow.get(buffer.data, buffer) for param, buffer in func.buffer_map.items()}
+    func = tir.PrimFunc(func.params, attempt.body, func.ret_type, buffer_map, func.attrs, func.span)
+    if tensors:
+        func = func.with_attr(TENSOR_DTYPES, {buffer.name: WIDE for buffer in tensors})
+    limited = {buffer.name: attempt.bits for buffer in tensors if buffer.data in read}
+    return func.with_attr(VALUE_BITS, limited) if limited and attempt.bits != _ALL_BITS else func
+
+
+def _read_buffers(body: tir.Stmt) -> set[tir.Var]:
+    """The data of the buffers whose elements are read."""
+    loads: Counter[tir.Var] = Counter()
+
+    def visit(node: object) -> None:
+        if isinstance(node, tir.BufferLoad):
+            loads[node.buffer.data] += 1
+        elif _is_region(node) and not int(node.args[1]) & _READ:
+            # A region names its buffer by a load.
+            loads[node.args[0].buffer.data] -= 1
+
+    tir.stmt_functor.post_order_visit(body, visit)
+    return {data for data, count in loads.items() if count > 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    """The program for tensors whose values have ``bits`` bits and a sign; ``wide`` counts what stayed int64 in tiles."""
+
+    body: tir.Stmt
+    bits: int
+    wide: int
+
+
+def _best_attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read: set[tir.Var]) -> _Attempt:
+    """The one with the largest values for which all fits, else the one with all that int32 holds."""
+    first: _Attempt | UnsupportedError | None = None
+    for bits in (_ALL_BITS, *_FEWER_BITS):
+        try:
+            attempt = _attempt(func, narrow, read, bits)
+            if not attempt.wide:
+                return attempt
+            first = first or attempt
+        except UnsupportedError as error:
+            first = first or error
+    if isinstance(first, UnsupportedError):
+        raise first
+    assert first is not None
+    return first
+
+
+def _attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read: set[tir.Var], bits: int) -> _Attempt:
+    """Rewrite until it is known which on-chip buffers can be int32, and what they hold."""
+    chosen, ranges = dict(narrow), dict[tir.Var, Range]()
+    rounds = given_up = 0
     while True:
-        rewriter = _Rewriter(expressions=ExpressionNarrower(narrowed=chosen))
+        narrower = ExpressionNarrower(
+            narrowed=chosen, tensor_range=(-(2**bits), 2**bits - 1), buffer_ranges=ranges
+        )  # fmt: skip
+        narrower.ranges.variables.update({symbol: _SIZES for symbol in shape_symbols(func)})
+        rewriter = _Rewriter(expressions=narrower, read=read, found=dict(ranges))
         body = rewriter.statement(func.body)
-        if not rewriter.too_wide:
-            break
-        chosen = {data: buffer for data, buffer in chosen.items() if data not in rewriter.too_wide}
-    buffer_map = {param: chosen.get(buffer.data, buffer) for param, buffer in func.buffer_map.items()}
-    func = tir.PrimFunc(func.params, body, func.ret_type, buffer_map, func.attrs, func.span)
-    if not tensors:
-        return func
-    return func.with_attr(TENSOR_DTYPES, {buffer.name: WIDE for buffer in tensors})
+        rounds += 1
+        if rewriter.too_wide:
+            given_up += rewriter.given_up
+            chosen = {data: buffer for data, buffer in chosen.items() if data not in rewriter.too_wide}
+            ranges, rounds = {}, 0
+        elif rewriter.found == ranges:
+            return _Attempt(body=body, bits=bits, wide=len(narrower.wide) + given_up)
+        else:
+            grown = {data: INT32 for data, value in rewriter.found.items() if ranges.get(data) != value}
+            ranges = {**rewriter.found, **(grown if rounds > _MOST_ROUNDS else {})}
 
 
 def _narrow(buffer: tir.Buffer) -> tir.Buffer:
@@ -85,7 +156,13 @@ class _Rewriter:
     """One attempt: which on-chip buffers cannot be int32 shows while the program is rewritten."""
 
     expressions: ExpressionNarrower
+    read: set[tir.Var]
+    """The buffers that are read: what is stored to such a tensor is one of the values that it may have."""
+    found: dict[tir.Var, Range]
+    """What is stored to the on-chip buffers."""
     too_wide: set[tir.Var] = field(default_factory=set)
+    given_up: int = 0
+    in_scalar_code: bool = False
 
     def statement(self, stmt: tir.Stmt) -> tir.Stmt:
         if isinstance(stmt, tir.SeqStmt):
@@ -106,7 +183,8 @@ class _Rewriter:
         if isinstance(stmt, tir.While):
             return tir.While(value(stmt.condition), self.statement(stmt.body))
         if isinstance(stmt, tir.AttrStmt):
-            return tir.AttrStmt(stmt.node, stmt.attr_key, stmt.value, self.statement(stmt.body))
+            with self.scalar(is_scalar_code(stmt)):
+                return tir.AttrStmt(stmt.node, stmt.attr_key, stmt.value, self.statement(stmt.body))
         if isinstance(stmt, tir.AllocBuffer):
             return tir.AllocBuffer(self.expressions.narrowed.get(stmt.buffer.data, stmt.buffer))
         if isinstance(stmt, tir.Bind):
@@ -117,6 +195,16 @@ class _Rewriter:
             self.check_operation(stmt)
             return tir.Evaluate(self.argument(self.with_narrow_fill(stmt)))
         return stmt
+
+    @contextmanager
+    def scalar(self, inside: bool) -> Iterator[None]:
+        """Code for single elements has 64 bits: what stays int64 there is right as it is."""
+        outside, wide = self.in_scalar_code, len(self.expressions.wide)
+        self.in_scalar_code = outside or inside
+        yield
+        self.in_scalar_code = outside
+        if inside:
+            del self.expressions.wide[wide:]
 
     def loop(self, stmt: tir.For) -> tir.Stmt:
         """The loop, whose variable is an int32 one."""
@@ -153,10 +241,23 @@ class _Rewriter:
         indices, target = narrower.places(stmt.indices), narrower.narrowed.get(stmt.buffer.data)
         if target is not None:
             try:
-                return tir.BufferStore(target, narrower.narrow(stmt.value, Need.VALUE), indices)
+                value = narrower.narrow(stmt.value, Need.VALUE)
+                self.keep(stmt.buffer, narrower.ranges.of(stmt.value), "the int64 value that is stored")
+                return tir.BufferStore(target, value, indices)
             except TooWideError:
                 self.give_up(stmt.buffer, "the int64 value that is stored")
         return tir.BufferStore(stmt.buffer, narrower.convert(stmt.value), indices)
+
+    def keep(self, buffer: tir.Buffer, values: Range, what: str) -> None:
+        """Note that ``values`` are stored to the int64 ``buffer``; give it up where 32 bits do not hold them."""
+        if buffer.scope() == GLOBAL_SCOPE:
+            allowed = self.expressions.tensor_range if buffer.data in self.read else INT32
+            if not is_inside(values, allowed):
+                self.give_up(buffer, what)
+        elif is_inside(values, INT32):
+            self.found[buffer.data] = union(self.found.get(buffer.data, values), values)
+        else:
+            self.give_up(buffer, what)
 
     def give_up(self, buffer: tir.Buffer, what: str) -> None:
         """Keep ``buffer`` as it is, because of ``what`` is stored to it; a tensor cannot."""
@@ -166,39 +267,45 @@ class _Rewriter:
                 hint='where you know that 32 bits hold it, say so: T.cast(value, "int32")',
             )
         self.too_wide.add(buffer.data)
+        self.given_up += not self.in_scalar_code
 
     # ---- tile operations -------------------------------------------------------------------------------------------
 
     def check_operation(self, stmt: tir.Evaluate) -> None:
-        """Give up the int64 buffers to which an operation may bring what 32 bits do not hold."""
+        """Note what an operation brings to int64 buffers."""
         record = parse(stmt)
         if isinstance(record, (TileCopy, TileTranspose)):
-            if not self.brings_int32(record.source):
-                self.refuse_region(record.destination, f"what is copied from {record.source.buffer.name}")
+            self.bring(record.destination, self.range_of(record.source), f"what is copied from {_name(record.source)}")
         elif isinstance(record, TileFill):
-            if not self.expressions.fits(record.value):
-                self.refuse_region(record.destination, "the value that is filled in")
+            self.bring(record.destination, self.expressions.ranges.of(record.value), "the value that is filled in")
         elif isinstance(record, TileReduce):
-            if record.kind not in _CLOSED_REDUCTIONS or not self.brings_int32(record.source):
-                self.refuse_region(record.destination, f"T.reduce_{record.kind} of {record.source.buffer.name}")
-        elif stmt.value.op.name.rpartition(".")[2] not in _CLOSED_OPERATORS:
+            self.bring(record.destination, self.reduced(record), f"T.reduce_{record.kind} of {_name(record.source)}")
+        else:
+            name = str(stmt.value.op.name).rpartition(".")[2]
             for region in _regions(stmt.value):
                 if int(region.args[1].value) & _WRITE:
-                    self.refuse_buffer(region.args[0].buffer, f"what {stmt.value.op.name} stores")
+                    source = region_of(_regions(stmt.value)[0])
+                    values = self.range_of(source) if name in _CLOSED_OPERATORS else None
+                    self.bring(region_of(region), values, f"what T.{name} stores")
 
-    def brings_int32(self, source: Region) -> bool:
-        """Whether 32 bits hold the elements of ``source``."""
-        narrower, buffer = self.expressions, source.buffer
-        if buffer.data in narrower.narrowed:
-            return True
-        return is_inside(dtype_range(str(buffer.dtype)), INT32)
+    def reduced(self, record: TileReduce) -> Range | None:
+        """The range of a reduction's result."""
+        values, extent = self.range_of(record.source), record.source.extents[record.dim]
+        if record.kind in _CLOSED_REDUCTIONS:
+            return values
+        if record.kind != "sum" or not isinstance(extent, tir.IntImm):
+            return None
+        low, high = (value * int(extent.value) for value in values)
+        old = (0, 0) if record.clear else self.range_of(record.destination)
+        return low + old[0], high + old[1]
 
-    def refuse_region(self, region: Region, what: str) -> None:
-        self.refuse_buffer(region.buffer, what)
+    def range_of(self, source: Region) -> Range:
+        return self.expressions.range_of_elements(source.buffer)
 
-    def refuse_buffer(self, buffer: tir.Buffer, what: str) -> None:
-        if buffer.data in self.expressions.narrowed:
-            self.give_up(buffer, what)
+    def bring(self, region: Region, values: Range | None, what: str) -> None:
+        """Note that an operation stores ``values``, None for any, to ``region``."""
+        if region.buffer.data in self.expressions.narrowed:
+            self.keep(region.buffer, dtype_range(WIDE) if values is None else values, what)
 
     def with_narrow_fill(self, stmt: tir.Evaluate) -> tir.Call:
         """The call; what an int32 buffer is filled with is an int32 value."""
@@ -230,3 +337,7 @@ def _is_region(expr: object) -> bool:
 
 def _regions(call: tir.Call) -> list[tir.Call]:
     return [arg for arg in call.args if _is_region(arg)]
+
+
+def _name(region: Region) -> str:
+    return str(region.buffer.name)

@@ -74,7 +74,8 @@ def narrow_intermediates(func: tir.PrimFunc, context: LoweringContext) -> tir.Pr
     buffer_map = {param: replaced.get(buffer, buffer) for param, buffer in func.buffer_map.items()}
     body = rewrite(func.body, rewriter.leaf)
     func = tir.PrimFunc(func.params, body, func.ret_type, buffer_map, func.attrs, func.span)
-    return func.with_attr(TENSOR_DTYPES, {buffer.name: str(buffer.dtype) for buffer in tensors}) if tensors else func
+    dtypes = {buffer.name: str(buffer.dtype) for buffer in tensors}
+    return func.with_attr(TENSOR_DTYPES, {**func.attrs.get(TENSOR_DTYPES, {}), **dtypes}) if tensors else func
 
 
 def _may_change(buffer: tir.Buffer, dtypes: Iterable[str]) -> bool:

@@ -7,6 +7,8 @@ from tvm import tirx as tir
 FAST = "fast"
 DST_BITS = "tt_dst_bits"
 TENSOR_DTYPES = "tt_tensor_dtypes"
+VALUE_BITS = "tt_value_bits"
+"""How many bits, but for the sign, the values of an int64 tensor may have where they are less than 31."""
 
 
 def is_fast(func: tir.PrimFunc) -> bool:
