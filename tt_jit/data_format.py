@@ -2,7 +2,8 @@
 
 ttnn has no Float16 tensor, so ``float16`` travels as Float32 pages (exact, and exact in TF32 too); every fp8 value is
 exact in bfloat16; int8 and int16 travel as Int32. Elements of 4 bits are widened by the host (``packed.py``), those of
-int64 narrowed, after a look at every value (``narrowed.py``); the compiler makes int32 of them early. The block floats carry no dtype of their own: a floating-point tensor is kept in one where the user asks for it.
+int64 are narrowed after a look at every value (``narrowed.py``), and the compiler makes int32 of them early. The block
+floats carry no dtype of their own: a floating-point tensor is kept in one where the user asks for it.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ FORMATS = {
     "float8_e4m3fn": "Float16_b",
     "float8_e5m2": "Float16_b",
     "int32": "Int32",
+    "int64": "Int32",
     "uint8": "UInt8",
     "int8": "Int32",
     "int16": "Int32",

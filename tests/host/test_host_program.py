@@ -25,7 +25,7 @@ def random_tensor(dtype: str) -> torch.Tensor:
     kind = getattr(torch, dtype)
     if kind.is_floating_point:
         return (torch.randn(shape, generator=generator) * 20).to(kind)
-    limits = torch.iinfo(kind)
+    limits = torch.iinfo(torch.int32 if kind is torch.int64 else kind)
     return torch.randint(limits.min, limits.max, shape, generator=generator).to(kind)
 
 
@@ -99,6 +99,28 @@ def test_block_floats_round_once(outputs: Path, dtype: str, layout_name: str, da
 def test_float16_travels_as_bfloat16(outputs: Path, dtype: str, layout_name: str, data_format: str) -> None:
     result = (outputs / f"C_{case_name(dtype, layout_name, data_format)}.bin").read_bytes()
     assert result == as_bytes(random_tensor(dtype).bfloat16().half())
+
+
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1, 2**62])
+def test_int64_values_beyond_32_bits_are_refused(copies: Path, tmp_path: Path, value: int) -> None:
+    given = torch.zeros(2, 3, COLUMNS, dtype=torch.int64)
+    given[1, 2, 5] = value
+    (tmp_path / "A.bin").write_bytes(as_bytes(given))
+    command = [str(copies), "--m", "3", "--A_int64_tiles", "A.bin"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 1
+    assert (
+        f"element 205 of A_int64_tiles (2 x 3 x 40, int64) is {value}; "
+        "the kernel takes values from -2147483648 to 2147483647" in result.stderr
+    )
+
+
+def test_a_kernel_that_computes_with_int64_takes_fewer_bits() -> None:
+    plan = Plan.from_json(PLAN_EXAMPLE.read_text())
+    tensors = (replace(plan.tensors[0], dtype="int64", format="Int32", value_bits=30), *plan.tensors[1:])
+    text = emit_host_program(replace(plan, tensors=tensors))
+    assert f'host::Tensor {tensors[0].name}_host("{tensors[0].name}", "int64"' in text
+    assert ", std::nullopt, 30);" in text
 
 
 def test_export_twice_gives_the_same_bytes(exported: Path, gemm_kernel: tt_jit.Kernel, tmp_path: Path) -> None:

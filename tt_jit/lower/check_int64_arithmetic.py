@@ -133,8 +133,9 @@ class _Check:
 
 def _keeps_low_bits(node: object) -> bool:
     """Whether ``node`` is a cast of an int64 name to a smaller integer, for which the name's low bits are enough."""
-    small = isinstance(node, tir.Cast) and str(node.dtype).startswith(("int", "uint")) and str(node.dtype) != _WIDE
-    return small and isinstance(node.value, tir.Var)
+    if not isinstance(node, tir.Cast) or not isinstance(node.value, tir.Var):
+        return False
+    return str(node.dtype).startswith(("int", "uint")) and str(node.dtype) != _WIDE
 
 
 def _check_buffer(stmt: tir.AllocBuffer) -> None:

@@ -1,24 +1,28 @@
 """Make int32 of int64 tensors and buffers, and of what is computed from them where 32 bits are known to hold it.
 
-Why: the chip's lanes have 32 bits, and torch's indices 64. The host hands an int64 tensor over as int32 and checks every
-value at each call, so that an element is known to fit. Copies, selections, comparisons, maxima and casts of such
-elements then need no more than 32 bits; so do sums and products whose range is known (``integer_ranges``). An on-chip
-int64 buffer becomes int32 if everything that is stored to it fits; one that does not stays as it is, for code for single
-elements, whose arithmetic has 64 bits (``check_int64_arithmetic`` refuses it in tiles). What is stored to a tensor must
-fit. Indices and extents of loops are computed in 32 bits, as all addresses of the chip are.
+Why: the chip's lanes have 32 bits, and torch's indices 64. The host hands an int64 tensor over as int32 and checks
+every value at each call, so that an element is known to fit. Copies, selections, comparisons, maxima and casts of such
+elements then need no more than 32 bits. Sums and products need a range: if 32 bits do not hold the results for all
+values that a tensor could have, but do for values of fewer bits, the host is told to take only those
+(``tt_value_bits``). An on-chip int64 buffer becomes int32 if everything that is stored to it fits; one that does not
+stays as it is, for code for single elements, whose arithmetic has 64 bits (``check_int64_arithmetic`` refuses it in
+tiles). What is stored to a tensor must fit. Indices and extents of loops are computed in 32 bits, as all addresses of
+the chip are.
 
 Before::
 
     copy(Index[bx * 64], index)                                   # both int64
     for i: Out[i] = X[index[i]]
     for i: Next[i] = if_then_else(index[i] < cast("int64", i), index[i], int64(-1))
+    for i: Next[i] = index[i] + int64(1)
 
 After::
 
-    func_attr({"tt_tensor_dtypes": {"Index": "int64", "Next": "int64"}})
+    func_attr({"tt_tensor_dtypes": {"Index": "int64", "Next": "int64"}, "tt_value_bits": {"Index": 30}})
     copy(Index[bx * 64], index)                                   # both int32
     for i: Out[i] = X[index[i]]
     for i: Next[i] = if_then_else(index[i] < i, index[i], -1)
+    for i: Next[i] = index[i] + 1
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 import tvm
 from tvm import tirx as tir
@@ -58,8 +63,9 @@ _ALL_BITS = 31
 _FEWER_BITS = (30, 28, 24, 20, 16)
 _SIZES: Range = (0, 2**30)
 _MOST_ROUNDS = 6
-# Reductions whose result is one of the elements, or made of their bits.
-_CLOSED_REDUCTIONS = ("max", "min", "bitand", "bitor", "bitxor")
+# Reductions whose result is one of the elements, and those that make an int32 of the bits of int32.
+_CLOSED_REDUCTIONS = ("max", "min")
+_BIT_REDUCTIONS = ("bitand", "bitor", "bitxor")
 _CLOSED_OPERATORS = ("cummax",)
 
 
@@ -98,7 +104,7 @@ def _read_buffers(body: tir.Stmt) -> set[tir.Var]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Attempt:
-    """The program for tensors whose values have ``bits`` bits and a sign; ``wide`` counts what stayed int64 in tiles."""
+    """The program for values of ``bits`` bits and a sign; ``wide`` counts what stayed int64 outside of scalar code."""
 
     body: tir.Stmt
     bits: int
@@ -130,7 +136,7 @@ def _attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read: set
         narrower = ExpressionNarrower(
             narrowed=chosen, tensor_range=(-(2**bits), 2**bits - 1), buffer_ranges=ranges
         )  # fmt: skip
-        narrower.ranges.variables.update({symbol: _SIZES for symbol in shape_symbols(func)})
+        narrower.ranges.variables.update(dict.fromkeys(shape_symbols(func), _SIZES))
         rewriter = _Rewriter(expressions=narrower, read=read, found=dict(ranges))
         body = rewriter.statement(func.body)
         rounds += 1
@@ -293,6 +299,8 @@ class _Rewriter:
         values, extent = self.range_of(record.source), record.source.extents[record.dim]
         if record.kind in _CLOSED_REDUCTIONS:
             return values
+        if record.kind in _BIT_REDUCTIONS and is_inside(values, INT32):
+            return INT32
         if record.kind != "sum" or not isinstance(extent, tir.IntImm):
             return None
         low, high = (value * int(extent.value) for value in values)
@@ -331,7 +339,7 @@ class _Rewriter:
         return self.expressions.convert(expr)
 
 
-def _is_region(expr: object) -> bool:
+def _is_region(expr: object) -> TypeGuard[tir.Call]:
     return isinstance(expr, tir.Call) and isinstance(expr.op, tvm.ir.Op) and expr.op.name == "tl.region"
 
 
