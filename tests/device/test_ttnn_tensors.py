@@ -77,6 +77,26 @@ def matmul(M, N, K):
 
 
 @tt_jit.jit(device="ttnn")
+def lookup(N, V, D):
+    @T.prim_func
+    def main(Index: T.Tensor((N,), "int64"), X: T.Tensor((V, D), "float32"), Y: T.Tensor((N, D), "float32")):
+        with T.Kernel(T.ceildiv(N, 32), threads=128) as bx:
+            for i, j in T.Parallel(32, D):
+                Y[bx * 32 + i, j] = X[Index[bx * 32 + i], j]
+    return main
+
+
+@tt_jit.jit(out_idx=[-1], device="ttnn")
+def next_index(N):
+    @T.prim_func
+    def main(Index: T.Tensor((N,), "int64"), Next: T.Tensor((N,), "int64")):
+        with T.Kernel(1, threads=128):
+            for i in T.Parallel(N):
+                Next[i] = Index[i] + 1
+    return main
+
+
+@tt_jit.jit(device="ttnn")
 def scale_heads(B, S, H, D):
     """Reads (S, D) planes of (B, S, H, D) and a vector along D, writes such planes."""
     @T.prim_func
@@ -183,3 +203,23 @@ def test_rows_become_tiles_on_the_chip() -> None:
     with tt_jit.config.scope(convert_layouts=True):
         result = scale(64, 96, 2.0)(on_chip(value, layout=ttnn.ROW_MAJOR_LAYOUT))
     assert torch.equal(ttnn.to_torch(result), value * 2)
+
+
+def test_int64_tensors_are_int32_on_the_chip() -> None:
+    index, x, y = torch.randperm(64), torch.randn(64, 32), torch.zeros(64, 32)
+    kernel = lookup(64, 64, 32)
+    kernel(index, x, y)
+    assert torch.equal(y, x[index])
+    result = on_chip(torch.zeros(64, 32), dtype=ttnn.float32, layout=ttnn.ROW_MAJOR_LAYOUT)
+    given = on_chip(x, dtype=ttnn.float32, layout=ttnn.ROW_MAJOR_LAYOUT)
+    kernel(on_chip(index.int(), dtype=ttnn.int32, layout=ttnn.ROW_MAJOR_LAYOUT), given, result)
+    assert torch.equal(ttnn.to_torch(result), x[index])
+    with pytest.raises(ArgumentError, match="ttnn tensor of int32"):
+        kernel(on_chip(index.int(), dtype=ttnn.uint32, layout=ttnn.ROW_MAJOR_LAYOUT), given, result)
+
+
+def test_values_that_the_host_has_to_check_stay_there() -> None:
+    following, index = next_index(1024), torch.randperm(1024)
+    assert torch.equal(following(index), index + 1)
+    with pytest.raises(ArgumentError, match="whose values nobody can check"):
+        following(on_chip(index.int(), dtype=ttnn.int32))

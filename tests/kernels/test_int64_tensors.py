@@ -1,4 +1,4 @@
-"""int64 tensors: torch's indices, block tables, lengths and labels, in 32 bits on the chip and checked at every call."""
+"""int64 tensors: indices, block tables, lengths and labels, in 32 bits on the chip and checked at every call."""
 
 from itertools import pairwise
 
