@@ -77,9 +77,9 @@ def matmul(M, N, K):
 
 
 @tt_jit.jit(device="ttnn")
-def lookup(N, V, D):
+def lookup(N, D):
     @T.prim_func
-    def main(Index: T.Tensor((N,), "int64"), X: T.Tensor((V, D), "float32"), Y: T.Tensor((N, D), "float32")):
+    def main(Index: T.Tensor((N,), "int64"), X: T.Tensor((N, D), "float32"), Y: T.Tensor((N, D), "float32")):
         with T.Kernel(T.ceildiv(N, 32), threads=128) as bx:
             for i, j in T.Parallel(32, D):
                 Y[bx * 32 + i, j] = X[Index[bx * 32 + i], j]
@@ -89,10 +89,10 @@ def lookup(N, V, D):
 @tt_jit.jit(out_idx=[-1], device="ttnn")
 def next_index(N):
     @T.prim_func
-    def main(Index: T.Tensor((N,), "int64"), Next: T.Tensor((N,), "int64")):
+    def main(Index: T.Tensor((N, N), "int64"), Next: T.Tensor((N, N), "int64")):
         with T.Kernel(1, threads=128):
-            for i in T.Parallel(N):
-                Next[i] = Index[i] + 1
+            for i, j in T.Parallel(N, N):
+                Next[i, j] = Index[i, j] + 1
     return main
 
 
@@ -207,10 +207,10 @@ def test_rows_become_tiles_on_the_chip() -> None:
 
 def test_int64_tensors_are_int32_on_the_chip() -> None:
     index, x, y = torch.randperm(64), torch.randn(64, 32), torch.zeros(64, 32)
-    kernel = lookup(64, 64, 32)
+    kernel = lookup(64, 32)
     kernel(index, x, y)
     assert torch.equal(y, x[index])
-    result = on_chip(torch.zeros(64, 32), dtype=ttnn.float32, layout=ttnn.ROW_MAJOR_LAYOUT)
+    result = on_chip(torch.zeros(64, 32), dtype=ttnn.float32)
     given = on_chip(x, dtype=ttnn.float32, layout=ttnn.ROW_MAJOR_LAYOUT)
     kernel(on_chip(index.int(), dtype=ttnn.int32, layout=ttnn.ROW_MAJOR_LAYOUT), given, result)
     assert torch.equal(ttnn.to_torch(result), x[index])
@@ -219,7 +219,7 @@ def test_int64_tensors_are_int32_on_the_chip() -> None:
 
 
 def test_values_that_the_host_has_to_check_stay_there() -> None:
-    following, index = next_index(1024), torch.randperm(1024)
+    following, index = next_index(64), torch.randperm(4096).reshape(64, 64)
     assert torch.equal(following(index), index + 1)
     with pytest.raises(ArgumentError, match="whose values nobody can check"):
         following(on_chip(index.int(), dtype=ttnn.int32))
