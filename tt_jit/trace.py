@@ -324,6 +324,14 @@ def _expression_text(value: Any, names: dict[tirx.Var, str]) -> str:
     return f"({_expression_text(value.a, names)} {sign} {_expression_text(value.b, names)})"
 
 
+_OVERWRITING = ("tl.tileop.copy", "tl.tileop.fill", "tl.tileop.transpose")
+
+
+def _is_only_written(argument: Any) -> bool:
+    is_region = isinstance(argument, tirx.Call) and getattr(argument.op, "name", "") == "tl.region"
+    return is_region and int(argument.args[1]) == 2
+
+
 def _accesses(func: tirx.PrimFunc) -> tuple[set[tirx.Var], set[tirx.Var], set[tirx.Var]]:
     """The data variables of the buffers that the body touches, that it may read, and that it may write."""
     used: set[tirx.Var] = set()
@@ -341,8 +349,9 @@ def _accesses(func: tirx.PrimFunc) -> tuple[set[tirx.Var], set[tirx.Var], set[ti
             loads[node.buffer.data] += 1
         elif isinstance(node, tirx.Call) and getattr(node.op, "name", "") == "tl.region" and int(node.args[1]) & 2:
             written.add(node.args[0].buffer.data)
-            # A region names its buffer by a load, which reads nothing.
-            loads[node.args[0].buffer.data] -= not int(node.args[1]) & 1
+        elif isinstance(node, tirx.Call) and getattr(node.op, "name", "") in _OVERWRITING:
+            # A region names its buffer by a load, which reads nothing. (Atomic operations call theirs written, too.)
+            loads.subtract(arg.args[0].buffer.data for arg in node.args if _is_only_written(arg))
 
     tirx.stmt_functor.post_order_visit(func.body, visit)
     return used, {data for data, count in loads.items() if count > 0}, written

@@ -279,22 +279,28 @@ def test_dynamic_sizes():
 
 
 @tt.jit
-def largest(A, Y):
+def largest(A, Y, tiles: bool = False):
     A: T.Tensor((64,), "int64")
     Y: T.Tensor((64,), "int64")
     with T.Kernel(2):
-        for i in T.Parallel(64):
-            T.atomic_max(Y[i], A[i])
+        if tiles:
+            a = T.alloc_shared((64,), "int64")
+            T.copy(A, a)
+            T.atomic_max(Y, a)
+        else:
+            for i in T.Parallel(64):
+                T.atomic_max(Y[i], A[i])
 
 
-def test_updates_in_place_are_checked():
+@pytest.mark.parametrize("tiles", [False, True])
+def test_updates_in_place_are_checked(tiles):
     a, y = random_int64(64), random_int64(64)
     expected = torch.maximum(a, y)
-    largest(a, y)
+    largest(a, y, tiles=tiles)
     assert torch.equal(y, expected)
     y[9] = 2**33
     with pytest.raises(ArgumentError, match=r"Y\[9\] is 8589934592, which does not fit"):
-        largest(a, y)
+        largest(a, y, tiles=tiles)
 
 
 @tt.jit

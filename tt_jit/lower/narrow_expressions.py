@@ -143,6 +143,9 @@ class ExpressionNarrower:
             return self.cast_of_wide(expr, need)
         if kind in _COMPARISONS and str(expr.a.dtype) == WIDE:
             return self.compare(expr, need)
+        if isinstance(expr, tir.Call) and str(expr.dtype) == "handle":
+            # The address of an element: the load names it and reads nothing.
+            return rebuilt(expr, lambda p: self.load(p) if isinstance(p, tir.BufferLoad) else self.convert(p))
         return rebuilt(expr, lambda part: self.convert(part, need if need is Need.ADDRESS else Need.VALUE))
 
     def cast_of_wide(self, cast: tir.Cast, need: Need) -> PrimExpr:

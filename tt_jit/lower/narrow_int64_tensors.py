@@ -58,7 +58,8 @@ from .tile_ir import (
     with_span_of,
 )
 
-_READ, _WRITE = 1, 2
+_WRITE = 2
+_OVERWRITING = ("tl.tileop.copy", "tl.tileop.fill", "tl.tileop.transpose")
 _ALL_BITS = 31
 _FEWER_BITS = (30, 28, 24, 20, 16)
 _SIZES: Range = (0, 2**30)
@@ -94,9 +95,9 @@ def _read_buffers(body: tir.Stmt) -> set[tir.Var]:
     def visit(node: object) -> None:
         if isinstance(node, tir.BufferLoad):
             loads[node.buffer.data] += 1
-        elif _is_region(node) and not int(node.args[1]) & _READ:
+        elif isinstance(node, tir.Call) and getattr(node.op, "name", "") in _OVERWRITING:
             # A region names its buffer by a load.
-            loads[node.args[0].buffer.data] -= 1
+            loads.subtract(r.args[0].buffer.data for r in _regions(node) if int(r.args[1]) == _WRITE)
 
     tir.stmt_functor.post_order_visit(body, visit)
     return {data for data, count in loads.items() if count > 0}
@@ -261,7 +262,8 @@ class _Rewriter:
             if not is_inside(values, allowed):
                 self.give_up(buffer, what)
         elif is_inside(values, INT32):
-            self.found[buffer.data] = union(self.found.get(buffer.data, values), values)
+            # What lies past the end of a tensor reads as 0.
+            self.found[buffer.data] = union(self.found.get(buffer.data, (0, 0)), values)
         else:
             self.give_up(buffer, what)
 
