@@ -232,6 +232,33 @@ def test_arithmetic_whose_range_is_known():
 
 
 @tt.jit
+def passed_on(A):
+    A: T.Tensor((64, 64), "int64")
+    B = T.empty((64, 64), "int64")
+    C = T.empty((64, 64), "int64")
+    W = T.alloc_global((64, 64), "int64")
+    with T.Kernel(2) as b:
+        for i, j in T.Parallel(32, 64):
+            W[b * 32 + i, j] = A[b * 32 + i, j] & 255
+    with T.Kernel(1):
+        w = T.alloc_shared((64, 64), "int64")
+        sums = T.alloc_shared((64, 64), "int64")
+        T.copy(W, w)
+        T.cumsum(w, sums, dim=1)
+        for i, j in T.Parallel(64, 64):
+            B[i, j] = w[i, j] * w[i, j] - 5
+        T.copy(sums, C)
+    return B, C
+
+
+def test_ranges_go_through_workspaces_and_scans():
+    a = random_int64(64, 64)
+    b, c = passed_on(a)
+    assert torch.equal(b, (a & 255) ** 2 - 5)
+    assert torch.equal(c, (a & 255).cumsum(1))
+
+
+@tt.jit
 def by_threads(A, size: int = 64):
     A: T.Tensor((size,), "int64")
     Mean = T.empty((1,), "int32")

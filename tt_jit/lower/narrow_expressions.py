@@ -17,7 +17,6 @@ from tvm.tirx import PrimExpr
 
 from ..data_format import is_float_dtype
 from .integer_ranges import INT32, IntegerRanges, Range, dtype_range, is_inside
-from .tile_ir import GLOBAL_SCOPE
 
 WIDE = "int64"
 NARROW = "int32"
@@ -46,10 +45,8 @@ class ExpressionNarrower:
 
     narrowed: dict[tir.Var, tir.Buffer]
     """By the data of an int64 buffer, the int32 buffer in its place."""
-    tensor_range: Range = INT32
-    """What the host lets an element of an int64 tensor be."""
-    buffer_ranges: Mapping[tir.Var, Range] = field(default_factory=dict)
-    """By the data of an int64 buffer, what its elements can be."""
+    elements: Mapping[tir.Var, Range] = field(default_factory=dict)
+    """By the data of an int64 buffer, what its elements can be; nothing else is known to be stored to it."""
     variables: dict[tir.Var, tir.Var] = field(default_factory=dict)
     """The int32 variables in the place of int64 ones."""
     wide: list[PrimExpr] = field(default_factory=list)
@@ -66,7 +63,7 @@ class ExpressionNarrower:
         """What the elements of ``buffer`` can be; those that nothing was stored to do not matter."""
         if buffer.data not in self.narrowed:
             return dtype_range(str(buffer.dtype))
-        return self.tensor_range if buffer.scope() == GLOBAL_SCOPE else self.buffer_ranges.get(buffer.data, (0, 0))
+        return self.elements.get(buffer.data, (0, 0))
 
     def fits(self, expr: PrimExpr) -> bool:
         """Whether 32 bits hold every value of ``expr``."""

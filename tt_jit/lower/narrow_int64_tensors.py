@@ -67,7 +67,6 @@ _MOST_ROUNDS = 6
 # Reductions whose result is one of the elements, and those that make an int32 of the bits of int32.
 _CLOSED_REDUCTIONS = ("max", "min")
 _BIT_REDUCTIONS = ("bitand", "bitor", "bitxor")
-_CLOSED_OPERATORS = ("cummax",)
 
 
 def narrow_int64_tensors(func: tir.PrimFunc, context: LoweringContext) -> tir.PrimFunc:
@@ -130,15 +129,22 @@ def _best_attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read
 
 
 def _attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read: set[tir.Var], bits: int) -> _Attempt:
-    """Rewrite until it is known which on-chip buffers can be int32, and what they hold."""
+    """Rewrite until it is known which buffers can be int32, and what they hold; tensors have values of ``bits``."""
     chosen, ranges = dict(narrow), dict[tir.Var, Range]()
+    values = (-(2**bits), 2**bits - 1)
+    tensors = {
+        buffer.data: values if buffer.data in read else INT32
+        for buffer in func.buffer_map.values()
+        if buffer.data in narrow
+    }
+    # The host passes 32 bits of a scalar, and takes no value that needs more.
+    sizes = {param: INT32 for param in func.params if str(param.dtype) == WIDE}
+    sizes.update(dict.fromkeys(shape_symbols(func), _SIZES))
     rounds = given_up = 0
     while True:
-        narrower = ExpressionNarrower(
-            narrowed=chosen, tensor_range=(-(2**bits), 2**bits - 1), buffer_ranges=ranges
-        )  # fmt: skip
-        narrower.ranges.variables.update(dict.fromkeys(shape_symbols(func), _SIZES))
-        rewriter = _Rewriter(expressions=narrower, read=read, found=dict(ranges))
+        narrower = ExpressionNarrower(narrowed=chosen, elements={**ranges, **tensors})
+        narrower.ranges.variables.update(sizes)
+        rewriter = _Rewriter(expressions=narrower, tensors=tensors, found=dict(ranges))
         body = rewriter.statement(func.body)
         rounds += 1
         if rewriter.too_wide:
@@ -163,10 +169,10 @@ class _Rewriter:
     """One attempt: which on-chip buffers cannot be int32 shows while the program is rewritten."""
 
     expressions: ExpressionNarrower
-    read: set[tir.Var]
-    """The buffers that are read: what is stored to such a tensor is one of the values that it may have."""
+    tensors: Mapping[tir.Var, Range]
+    """What may be stored to the int64 parameters: where the kernel reads one, a value that it may have."""
     found: dict[tir.Var, Range]
-    """What is stored to the on-chip buffers."""
+    """What is stored to the other buffers."""
     too_wide: set[tir.Var] = field(default_factory=set)
     given_up: int = 0
     in_scalar_code: bool = False
@@ -257,15 +263,11 @@ class _Rewriter:
 
     def keep(self, buffer: tir.Buffer, values: Range, what: str) -> None:
         """Note that ``values`` are stored to the int64 ``buffer``; give it up where 32 bits do not hold them."""
-        if buffer.scope() == GLOBAL_SCOPE:
-            allowed = self.expressions.tensor_range if buffer.data in self.read else INT32
-            if not is_inside(values, allowed):
-                self.give_up(buffer, what)
-        elif is_inside(values, INT32):
+        if not is_inside(values, self.tensors.get(buffer.data, INT32)):
+            self.give_up(buffer, what)
+        elif buffer.data not in self.tensors:
             # What lies past the end of a tensor reads as 0.
             self.found[buffer.data] = union(self.found.get(buffer.data, (0, 0)), values)
-        else:
-            self.give_up(buffer, what)
 
     def give_up(self, buffer: tir.Buffer, what: str) -> None:
         """Keep ``buffer`` as it is, because of ``what`` is stored to it; a tensor cannot."""
@@ -292,9 +294,7 @@ class _Rewriter:
             name = str(stmt.value.op.name).rpartition(".")[2]
             for region in _regions(stmt.value):
                 if int(region.args[1].value) & _WRITE:
-                    source = region_of(_regions(stmt.value)[0])
-                    values = self.range_of(source) if name in _CLOSED_OPERATORS else None
-                    self.bring(region_of(region), values, f"what T.{name} stores")
+                    self.bring(region_of(region), self.scanned(stmt.value, name), f"what T.{name} stores")
 
     def reduced(self, record: TileReduce) -> Range | None:
         """The range of a reduction's result."""
@@ -308,6 +308,17 @@ class _Rewriter:
         low, high = (value * int(extent.value) for value in values)
         old = (0, 0) if record.clear else self.range_of(record.destination)
         return low + old[0], high + old[1]
+
+    def scanned(self, call: tir.Call, name: str) -> Range | None:
+        """The range of what another operation stores."""
+        if name not in ("cummax", "cumsum"):
+            return None
+        source = region_of(call.args[0])
+        length = source.extents[int(call.args[2].value)]
+        if name == "cumsum" and not isinstance(length, tir.IntImm):
+            return None
+        low, high = self.range_of(source)
+        return (low, high) if name == "cummax" else (low * int(length.value), high * int(length.value))
 
     def range_of(self, source: Region) -> Range:
         return self.expressions.range_of_elements(source.buffer)
