@@ -231,29 +231,31 @@ def test_arithmetic_whose_range_is_known():
     assert torch.equal(n, (a & 1023).sum(1))
 
 
-@tt.jit
-def passed_on(A):
-    A: T.Tensor((64, 64), "int64")
-    B = T.empty((64, 64), "int64")
-    C = T.empty((64, 64), "int64")
-    W = T.alloc_global((64, 64), "int64")
-    with T.Kernel(2) as b:
-        for i, j in T.Parallel(32, 64):
-            W[b * 32 + i, j] = A[b * 32 + i, j] & 255
-    with T.Kernel(1):
-        w = T.alloc_shared((64, 64), "int64")
-        sums = T.alloc_shared((64, 64), "int64")
-        T.copy(W, w)
-        T.cumsum(w, sums, dim=1)
-        for i, j in T.Parallel(64, 64):
-            B[i, j] = w[i, j] * w[i, j] - 5
-        T.copy(sums, C)
-    return B, C
+@tt.jit(out_idx=[1, 2])
+def passed_on(size: int):
+    @T.prim_func
+    def main(
+        A: T.Tensor((size, size), "int64"), B: T.Tensor((size, size), "int64"), C: T.Tensor((size, size), "int64"),
+    ):
+        W = T.alloc_global((size, size), "int64")
+        with T.Kernel(size // 32) as b:
+            for i, j in T.Parallel(32, size):
+                W[b * 32 + i, j] = A[b * 32 + i, j] & 255
+        with T.Kernel(1):
+            w = T.alloc_shared((size, size), "int64")
+            sums = T.alloc_shared((size, size), "int64")
+            T.copy(W, w)
+            T.cumsum(w, sums, dim=1)
+            for i, j in T.Parallel(size, size):
+                B[i, j] = w[i, j] * w[i, j] - 5
+            T.copy(sums, C)
+
+    return main
 
 
 def test_ranges_go_through_workspaces_and_scans():
     a = random_int64(64, 64)
-    b, c = passed_on(a)
+    b, c = passed_on(64)(a)
     assert torch.equal(b, (a & 255) ** 2 - 5)
     assert torch.equal(c, (a & 255).cumsum(1))
 

@@ -59,6 +59,19 @@ def test_sums_need_values_of_fewer_bits() -> None:
     assert dict(result.attrs[VALUE_BITS]) == {"Start": 30}
 
 
+def test_what_is_stored_under_a_condition_is_no_input() -> None:
+    @T.prim_func
+    def kernel(A: T.Tensor((64,), "int64"), B: T.Tensor((64,), "int64"), C: T.Tensor((64,), "int64")):
+        with T.Kernel(1):
+            for i in T.Parallel(64):
+                if i > 7:
+                    B[i] = A[i] + 1
+            for i in T.Parallel(64):
+                C[i] = T.max(C[i], A[i] - i)
+
+    assert dict(after(kernel, PASS).attrs[VALUE_BITS]) == {"A": 30}
+
+
 def test_loops_count_in_32_bits() -> None:
     @T.prim_func
     def wide(L: T.Tensor((4,), "int64"), X: T.Tensor((4, 128), "float32"), Y: T.Tensor((4, 32), "float32")):

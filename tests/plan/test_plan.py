@@ -37,6 +37,14 @@ def test_what_is_written_satisfies_the_schema() -> None:
     jsonschema.validate(json.loads(Plan.from_json(EXAMPLE).to_json()), SCHEMA)
 
 
+def test_the_bits_of_int64_values_are_kept() -> None:
+    text = broken("tensors/0/value_bits", 30)
+    plan = Plan.from_json(text)
+    assert [tensor.value_bits for tensor in plan.tensors][:2] == [30, None]
+    assert json.loads(plan.to_json()) == json.loads(text)
+    jsonschema.validate(json.loads(text), SCHEMA)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -44,6 +52,7 @@ def test_what_is_written_satisfies_the_schema() -> None:
         ("grid", [8], "plan.grid: expected two integers"),
         ("colour", "red", "plan: unknown field 'colour'"),
         ("tensors/0/format", "Float16", "plan.tensors[0].format: expected one of Float32"),
+        ("tensors/0/value_bits", "all", "plan.tensors[0].value_bits: expected an integer"),
         ("tensors/0/layout/row_block", 0, "does not fit rank 2"),
         ("tensors/0/layout/kind", "tiled", "plan.tensors[0].layout.kind: expected one of tile, flat, row_major"),
         ("programs/0/kernels/0/role", "loader", "plan.programs[0].kernels[0].role: expected one of reader"),

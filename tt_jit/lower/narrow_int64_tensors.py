@@ -40,7 +40,7 @@ from tvm.tirx import PrimExpr
 from ..errors import TTJitError, UnsupportedError
 from .base import LoweringContext
 from .integer_ranges import INT32, Range, dtype_range, is_inside, union
-from .narrow_expressions import NARROW, WIDE, ExpressionNarrower, Need, TooWideError, rebuilt
+from .narrow_expressions import NARROW, WIDE, ExpressionNarrower, Need, TooWideError, call_name, rebuilt
 from .numeric_policy import TENSOR_DTYPES, VALUE_BITS
 from .ranges import shape_symbols
 from .tile_ir import (
@@ -77,46 +77,69 @@ def narrow_int64_tensors(func: tir.PrimFunc, context: LoweringContext) -> tir.Pr
     if not tensors and not declared:
         return func
     narrow = {buffer.data: _narrow(buffer) for buffer in (*tensors, *declared)}
-    read = _read_buffers(func.body)
-    attempt = _best_attempt(func, narrow, read)
+    attempt = _best_attempt(func, narrow)
     buffer_map = {param: narrow.get(buffer.data, buffer) for param, buffer in func.buffer_map.items()}
     func = tir.PrimFunc(func.params, attempt.body, func.ret_type, buffer_map, func.attrs, func.span)
     if tensors:
         func = func.with_attr(TENSOR_DTYPES, {buffer.name: WIDE for buffer in tensors})
-    limited = {buffer.name: attempt.bits for buffer in tensors if buffer.data in read}
+    limited = {buffer.name: attempt.bits for buffer in tensors if buffer.data in attempt.limited}
     return func.with_attr(VALUE_BITS, limited) if limited and attempt.bits != _ALL_BITS else func
 
 
-def _read_buffers(body: tir.Stmt) -> set[tir.Var]:
-    """The data of the buffers whose elements are read."""
+def _read_and_written(body: tir.Stmt) -> tuple[frozenset[tir.Var], frozenset[tir.Var]]:
+    """The data of the buffers whose elements are read, and of those that are written."""
     loads: Counter[tir.Var] = Counter()
+    written: set[tir.Var] = set()
 
     def visit(node: object) -> None:
         if isinstance(node, tir.BufferLoad):
             loads[node.buffer.data] += 1
+        elif isinstance(node, tir.BufferStore):
+            written.add(node.buffer.data)
+            # A store under a condition keeps the old value elsewhere.
+            loads[node.buffer.data] -= _kept_values(node.value, node)
+        elif _is_region(node) and int(node.args[1]) & _WRITE:
+            written.add(node.args[0].buffer.data)
         elif isinstance(node, tir.Call) and getattr(node.op, "name", "") in _OVERWRITING:
             # A region names its buffer by a load.
             loads.subtract(r.args[0].buffer.data for r in _regions(node) if int(r.args[1]) == _WRITE)
 
     tir.stmt_functor.post_order_visit(body, visit)
-    return {data for data, count in loads.items() if count > 0}
+    return frozenset(data for data, count in loads.items() if count > 0), frozenset(written)
+
+
+def _kept_values(value: PrimExpr, store: tir.BufferStore) -> int:
+    """How many of the values among which ``value`` selects are the old one."""
+    if isinstance(value, tir.BufferLoad):
+        same = value.buffer.same_as(store.buffer)
+        return int(same and bool(tvm.ir.structural_equal(value.indices, store.indices)))
+    if isinstance(value, tir.Call) and call_name(value) == "if_then_else":
+        return sum(_kept_values(part, store) for part in value.args[1:])
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Attempt:
-    """The program for values of ``bits`` bits and a sign; ``wide`` counts what stayed int64 outside of scalar code."""
+    """The program for ``limited`` tensors of ``bits`` bits; ``wide`` counts what stayed int64 and may be cut off."""
 
     body: tir.Stmt
     bits: int
+    limited: frozenset[tir.Var]
     wide: int
 
 
-def _best_attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read: set[tir.Var]) -> _Attempt:
-    """The one with the largest values for which all fits, else the one with all that int32 holds."""
+def _best_attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer]) -> _Attempt:
+    """The one with the largest values for which all fits, else the one with all that int32 holds.
+
+    A limit holds for what a kernel stores, too. Where one for the tensors that are only read is enough, it is taken.
+    """
     first: _Attempt | UnsupportedError | None = None
-    for bits in (_ALL_BITS, *_FEWER_BITS):
+    read, written = _read_and_written(func.body)
+    inputs = read - written
+    tries = [(_ALL_BITS, inputs), *((bits, limited) for bits in _FEWER_BITS for limited in (inputs, read))]
+    for bits, limited in dict.fromkeys(tries):
         try:
-            attempt = _attempt(func, narrow, read, bits)
+            attempt = _attempt(func, narrow, limited, bits)
             if not attempt.wide:
                 return attempt
             first = first or attempt
@@ -128,12 +151,14 @@ def _best_attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read
     return first
 
 
-def _attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read: set[tir.Var], bits: int) -> _Attempt:
-    """Rewrite until it is known which buffers can be int32, and what they hold; tensors have values of ``bits``."""
+def _attempt(
+    func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], limited: frozenset[tir.Var], bits: int
+) -> _Attempt:
+    """Rewrite until it is known which buffers can be int32, and what they hold, where tensors are ``limited``."""
     chosen, ranges = dict(narrow), dict[tir.Var, Range]()
     values = (-(2**bits), 2**bits - 1)
     tensors = {
-        buffer.data: values if buffer.data in read else INT32
+        buffer.data: values if buffer.data in limited else INT32
         for buffer in func.buffer_map.values()
         if buffer.data in narrow
     }
@@ -152,7 +177,7 @@ def _attempt(func: tir.PrimFunc, narrow: Mapping[tir.Var, tir.Buffer], read: set
             chosen = {data: buffer for data, buffer in chosen.items() if data not in rewriter.too_wide}
             ranges, rounds = {}, 0
         elif rewriter.found == ranges:
-            return _Attempt(body=body, bits=bits, wide=len(narrower.wide) + given_up)
+            return _Attempt(body=body, bits=bits, limited=limited, wide=len(narrower.wide) + given_up)
         else:
             grown = {data: INT32 for data, value in rewriter.found.items() if ranges.get(data) != value}
             ranges = {**rewriter.found, **(grown if rounds > _MOST_ROUNDS else {})}
@@ -170,7 +195,7 @@ class _Rewriter:
 
     expressions: ExpressionNarrower
     tensors: Mapping[tir.Var, Range]
-    """What may be stored to the int64 parameters: where the kernel reads one, a value that it may have."""
+    """What may be stored to the int64 parameters."""
     found: dict[tir.Var, Range]
     """What is stored to the other buffers."""
     too_wide: set[tir.Var] = field(default_factory=set)
