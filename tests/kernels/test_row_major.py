@@ -232,3 +232,22 @@ def test_groups_of_rows_each_with_its_own_matrix():
     grouped_product(a, b, sizes, offsets, padded, c)
     for part, matrix in ((slice(0, 100), b[0]), (slice(100, 140), b[1])):
         assert_within(c[part], a[part].double() @ matrix.double(), gemm_bound(a[part], matrix, torch.float32))
+
+
+@tt.jit(out_idx=[1])
+def successors():
+    n = T.dynamic("n")
+
+    @T.prim_func
+    def main(A: T.Tensor((n,), "int32"), B: T.Tensor((n,), "int32")):
+        with T.Kernel(1):
+            for i in T.serial(n):
+                B[i] = A[i] + 1
+
+    return main
+
+
+@pytest.mark.parametrize("size", [5, 0])
+def test_single_elements_of_a_tensor_that_may_be_empty(size):
+    x = torch.arange(size, dtype=torch.int32)
+    assert torch.equal(successors()(x), x + 1)

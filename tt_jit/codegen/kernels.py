@@ -143,7 +143,7 @@ class _KernelPrinter:
             return str(pages.tile_bytes)
         row: tir.PrimExpr = tir.IntImm("int32", pages.element_bytes)
         if len(tensor.shape) > 0:
-            row = tensor.shape[-1] * pages.element_bytes
+            row = tir.Max(tensor.shape[-1], 1) * pages.element_bytes  # an empty tensor has a page, too
         return self.printer.text(tvm.arith.Analyzer().simplify(tir.floordiv(row + 63, 64) * 64))
 
     def free_variables(self, wanted: tuple[str, ...]) -> list[tir.Var]:
