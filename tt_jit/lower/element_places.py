@@ -32,16 +32,3 @@ def page_of(buffer: tir.Buffer, indices: list[tir.PrimExpr]) -> tir.PrimExpr:
     for index, extent in zip(indices[:-1], buffer.shape[:-1], strict=True):
         page = page * extent + index
     return tvm.arith.Analyzer().simplify(page)
-
-
-def bounds_to_check(
-    analyzer: tvm.arith.Analyzer, indices: list[tir.PrimExpr], shape: list[tir.PrimExpr]
-) -> tir.PrimExpr | None:
-    """The condition that an element lies in a buffer of ``shape``, without what is proved; None if all of it is."""
-    condition: tir.PrimExpr | None = None
-    for index, extent in zip(indices, shape, strict=True):
-        # -1 makes the kernel's integers signed, so that a negative index is seen as such.
-        for bound in (tir.LT(tir.IntImm(index.dtype, -1), index), index < extent):
-            if not analyzer.can_prove(bound):
-                condition = bound if condition is None else tir.And(condition, bound)
-    return condition

@@ -27,7 +27,7 @@ from tvm import tirx as tir
 from ..data_format import FORMATS, global_format
 from ..errors import UnsupportedError
 from .accesses import READER
-from .element_places import bounds_to_check, lane_of, page_of
+from .element_places import lane_of, page_of
 from .ops import call, do
 from .sticks import LINE_BYTES, SCRATCH
 from .tensorize_tile_maps import TileScope
@@ -95,10 +95,20 @@ class _Gather:
         self.lines += 1
         page, element = page_of(buffer, indices), tvm.arith.Analyzer().simplify(indices[-1])
         value = call("fetch_element", buffer, page, element, fmt.element_bytes, line, dtype="int32")
-        inside = bounds_to_check(self.analyzer, indices, list(buffer.shape))
+        inside = self.inside(indices, list(buffer.shape))
         if inside is None:
             return value
         return tir.Call("int32", tvm.ir.Op.get("tirx.if_then_else"), [inside, value, tir.IntImm("int32", 0)])
+
+    def inside(self, indices: list[tir.PrimExpr], shape: list[tir.PrimExpr]) -> tir.PrimExpr | None:
+        """The bounds that are not proved, or None."""
+        condition: tir.PrimExpr | None = None
+        for index, extent in zip(indices, shape, strict=True):
+            for bound in (index >= 0, index < extent):
+                if not self.analyzer.can_prove(bound):
+                    bound = tvm.arith.Analyzer().simplify(bound)
+                    condition = bound if condition is None else tir.And(condition, bound)
+        return condition
 
     def put(self, value: tir.PrimExpr) -> tir.Stmt:
         """Store one lane of the destination tile."""

@@ -27,7 +27,7 @@ from tvm import tirx as tir
 from ..data_format import FORMATS, DataFormat, is_float_dtype
 from ..errors import InternalError, TTJitError, UnsupportedError
 from .accesses import READER
-from .element_places import bounds_to_check, lane_of, page_of
+from .element_places import lane_of, page_of
 from .ops import call, device_name, do, is_device_call
 from .ranges import bind_loop
 from .scalar_code import COPY_TILES, is_tiled, tensors_of, tiles_of
@@ -144,7 +144,7 @@ class _Code:
             line = self.lines[buffer.name]
             bits = call(name, buffer, page_of(buffer, indices), indices[-1], fmt.element_bytes, line, dtype="uint32")
             value = _value(bits, str(buffer.dtype), fmt)
-            inside = bounds_to_check(self.analyzer, indices, list(buffer.shape))
+            inside = self.inside(indices, list(buffer.shape))
             if inside is None:
                 return value
             zero = tir.const(0, str(buffer.dtype))
@@ -163,7 +163,7 @@ class _Code:
             fmt, line = self.tensor_format(buffer), self.lines[buffer.name]
             bits = _bits(value, str(buffer.dtype), fmt)
             put = do("put_element", buffer, page_of(buffer, indices), indices[-1], fmt.element_bytes, line, bits)
-            inside = bounds_to_check(self.analyzer, indices, list(buffer.shape))
+            inside = self.inside(indices, list(buffer.shape))
             return put if inside is None else tir.IfThenElse(inside, put, None)
         if not is_tiled(buffer):
             return tir.BufferStore(buffer, value, indices)
@@ -190,6 +190,15 @@ class _Code:
         if not is_const_int(tile, 0):
             return base + tir.Cast("uint32", tile * ring.page_size), self.expression(row), col
         return base, self.expression(row), col
+
+    def inside(self, indices: list[tir.PrimExpr], shape: list[tir.PrimExpr]) -> tir.PrimExpr | None:
+        """The bounds that are not proved, or None."""
+        condition: tir.PrimExpr | None = None
+        for index, extent in zip(indices, shape, strict=True):
+            for bound in (tir.IntImm(index.dtype, 0) <= index, index < extent):
+                if not self.analyzer.can_prove(bound):
+                    condition = bound if condition is None else tir.And(condition, bound)
+        return condition
 
 
 def _value(bits: tir.PrimExpr, dtype: str, fmt: DataFormat) -> tir.PrimExpr:

@@ -28,7 +28,7 @@ from tvm import tirx as tir
 from ..data_format import FORMATS, global_format
 from ..errors import UnsupportedError
 from .accesses import WRITER
-from .element_places import bounds_to_check, lane_of, page_of
+from .element_places import lane_of, page_of
 from .ops import call, do
 from .sticks import LINE_BYTES, SCRATCH
 from .tensorize_tile_maps import TileScope
@@ -83,7 +83,7 @@ class _Scatter:
         value: tir.PrimExpr = call("fetch_index", load.buffer, page, indices[-1], size, self.line(), dtype="int32")
         # A cast, which prints nothing: the variable is a signed number, not an address.
         value = tir.Cast("int32", value)
-        inside = bounds_to_check(self.analyzer, indices, list(load.buffer.shape))
+        inside = self.inside(indices, list(load.buffer.shape))
         if inside is not None:
             # Behind the end of the index tensor there is no element: -1 lies outside of every tensor.
             value = tir.Call("int32", tvm.ir.Op.get("tirx.if_then_else"), [inside, value, tir.IntImm("int32", -1)])
@@ -122,7 +122,7 @@ class _Scatter:
         page = page_of(buffer, indices)
         value = self.lane(self.record.source)
         body: tir.Stmt = do(name, buffer, page, indices[-1], self.element_bytes(buffer), self.line(), value)
-        condition = bounds_to_check(self.analyzer, indices, list(buffer.shape))
+        condition = self.inside(indices, list(buffer.shape))
         if self.record.mask is not None:
             allowed = self.lane(self.record.mask) != 0
             condition = allowed if condition is None else tir.And(allowed, condition)
@@ -137,6 +137,16 @@ class _Scatter:
         tile = self.analyzer.simplify(tile)
         address = base if is_const_int(tile, 0) else base + tile * ring.page_size
         return call("take_lane", address, row, col, FORMATS[ring.format].element_bytes, dtype="int32")
+
+    def inside(self, indices: list[tir.PrimExpr], shape: list[tir.PrimExpr]) -> tir.PrimExpr | None:
+        """The bounds that are not proved, or None."""
+        condition: tir.PrimExpr | None = None
+        for index, extent in zip(indices, shape, strict=True):
+            # -1 makes the kernel's integers signed, so that a negative index is seen as such.
+            for bound in (tir.LT(tir.IntImm("int32", -1), index), index < extent):
+                if not self.analyzer.can_prove(bound):
+                    condition = bound if condition is None else tir.And(condition, bound)
+        return condition
 
 
 def _mentions(load: tir.BufferLoad, var: tir.Var) -> bool:
