@@ -207,7 +207,7 @@ INTRINSICS: dict[str, Intrinsic] = dict(
         *_unary("bitwise_not", header=_UNARY + "bitwise_not.h"),
         *_unary("left_shift", "right_shift", header=_UNARY + "shift.h"),
         _sfpu("cumsum_tile", _COMPUTE + "cumsum.h", out_of_line=True),
-        _sfpu("where_tile", _UNARY + "where.h"),
+        _sfpu("where_tile", _UNARY + "where.h", out_of_line=True),
         _sfpu("typecast_tile", _UNARY + "typecast.h", templated=2),
         *[
             _sfpu(f"sfpu_{op}_bcast_{dim}", _COMPUTE + "sfpu_binary_bcast.h", out_of_line=True)

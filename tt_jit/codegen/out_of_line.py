@@ -1,8 +1,8 @@
 """Calls that a kernel makes through functions of its own, which are not inlined.
 
-The headers write some operations of the vector engine (reductions, broadcasts, maxima) in instructions that name its
-registers. A compiler allocates these better where nothing else is around; and the long ones expand to hundreds of
-instructions each, so that a kernel with a few of them in unrolled loops outgrows the memory of its core.
+The headers write some operations of the vector engine (reductions, broadcasts, maxima, selects) in instructions that
+name its registers. A compiler allocates these better where nothing else is around; and the long ones expand to
+hundreds of instructions each, so that a kernel with a few of them in unrolled loops outgrows the memory of its core.
 
 Before::
 
