@@ -6,6 +6,8 @@ VENV ?= .venv
 DEVICE_VENV ?= .venv-device
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# A path in place of an import hook: scripts beside a checkout named tt_jit would import that folder otherwise.
+EDITABLE := $(PIP) --config-settings editable_mode=compat --editable
 PACKAGING := setup.py pyproject.toml constraints.txt
 
 .PHONY: help demo test test-device device-environment lint bench clean
@@ -44,13 +46,13 @@ $(BIN)/python:
 
 # The stamps are newer than the packaging files exactly when nothing has to be installed.
 $(VENV)/.installed: $(PACKAGING) | $(BIN)/python
-	$(PIP) --editable .
+	$(EDITABLE) .
 	@touch $@
 
 $(VENV)/.installed-dev: $(PACKAGING) | $(BIN)/python
-	$(PIP) --editable '.[dev]'
+	$(EDITABLE) '.[dev]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(PACKAGING) | $(BIN)/python
-	$(PIP) --editable '.[bench]'
+	$(EDITABLE) '.[bench]'
 	@touch $@ $(VENV)/.installed
